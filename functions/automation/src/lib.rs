@@ -1,0 +1,1 @@
+//! Automations made from templates, and the webhook that runs them.

@@ -1,0 +1,1 @@
+//! Booking events: in from the database, and the health of what leaves.

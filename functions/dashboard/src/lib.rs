@@ -1,0 +1,1 @@
+//! What happens in conversations and tickets, folded into KPIs.

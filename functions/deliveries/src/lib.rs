@@ -1,0 +1,1 @@
+//! The delivery engine: from an accepted event to its outcome.

@@ -1,0 +1,1 @@
+//! Make.com usage: what scenarios used, cost and achieved.

@@ -1,0 +1,273 @@
+//! What a fresh stack is filled with: its secret, two tenants, their API keys and their people.
+
+use std::fs;
+
+use aws_config::SdkConfig;
+use aws_sdk_cognitoidentityprovider::{
+    Client as Cognito,
+    types::{AttributeType, AuthFlowType, MessageActionType},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    deploy::{self, Deployed},
+    error::{Context, Error, Result},
+    paths::{self, Home},
+    progress::Outcome,
+};
+
+/// The roles a person may have; each tenant gets one person for each.
+pub const ROLES: [&str; 4] = ["agent", "supervisor", "owner", "admin"];
+
+const TENANTS: [(&str, &str, &str); 2] = [
+    ("Aurora Clinics", "aurora.example", "Europe/Zurich"),
+    ("Borealis Spas", "borealis.example", "America/New_York"),
+];
+const VENDORS: [&str; 4] = ["zoho", "salesforce", "hubspot", "dynamics"];
+const PASSWORD: &str = "Crossdock-demo-1";
+const TEAM: &str = "front-desk";
+
+/// A tenant that the stack was seeded with.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its IANA time zone.
+    pub time_zone: String,
+    /// A key with every scope.
+    pub api_key: String,
+    /// One person for each role.
+    pub users: Vec<User>,
+    /// What else it was seeded with.
+    #[serde(default)]
+    pub seeded: Map<String, Value>,
+}
+
+impl Tenant {
+    /// The person with this role.
+    pub fn user(&self, role: &str) -> Result<&User> {
+        self.users
+            .iter()
+            .find(|user| user.role == role)
+            .ok_or_else(|| {
+                Error::new(format!("there is no {role}"))
+                    .next(format!("The roles are: {}", ROLES.join(", ")))
+            })
+    }
+}
+
+/// A person who can sign in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct User {
+    /// What this person may do.
+    pub role: String,
+    /// The team, for those who belong to one.
+    pub team: Option<String>,
+    /// The user name.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// A JWT from signing in when the stack started.
+    #[serde(default)]
+    pub id_token: String,
+}
+
+/// The secrets of one local stack, made once and kept with its data.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Secrets {
+    /// What the functions read from Secrets Manager.
+    platform: Value,
+    /// What an outside cron shows.
+    pub cron_secret: String,
+}
+
+impl Secrets {
+    /// Those of this folder, made if they are not there yet.
+    pub fn of(home: &Home) -> Result<Self> {
+        let file = home.path("secrets.json");
+        if let Ok(text) = fs::read(&file) {
+            return serde_json::from_slice(&text).context("cannot read secrets.json");
+        }
+        let key: [u8; 32] = rand::random();
+        let cron_secret = data_encoding::HEXLOWER.encode(&rand::random::<[u8; 16]>());
+        let oauth: Map<String, Value> = VENDORS
+            .iter()
+            .map(|vendor| {
+                let app = json!({
+                    "client_id": format!("crossdock-{vendor}"),
+                    "client_secret": format!("standin-secret-{vendor}"),
+                });
+                ((*vendor).to_owned(), app)
+            })
+            .collect();
+        let secrets = Self {
+            platform: json!({
+                "keyring": {"current": "k1", "keys": {"k1": BASE64_STANDARD.encode(key)}},
+                "oauth": oauth,
+                "cron_secret": cron_secret,
+            }),
+            cron_secret,
+        };
+        let text = serde_json::to_vec_pretty(&secrets).context("cannot write secrets.json")?;
+        paths::write_private(&file, &text)?;
+        Ok(secrets)
+    }
+
+    /// Puts them where the functions look.
+    pub async fn publish(&self, sdk: &SdkConfig, deployed: &Deployed) -> Result<()> {
+        aws_sdk_secretsmanager::Client::new(sdk)
+            .put_secret_value()
+            .secret_id(deployed.output("PlatformSecretArn")?)
+            .secret_string(self.platform.to_string())
+            .send()
+            .await
+            .context("cannot store the platform secret")?;
+        Ok(())
+    }
+}
+
+/// The tenants of this stack, made if they are not there yet, everybody signed in.
+pub async fn ready(
+    home: &Home,
+    sdk: &SdkConfig,
+    deployed: &Deployed,
+) -> Result<(Outcome, Vec<Tenant>)> {
+    let file = home.path("tenants.json");
+    let known = fs::read(&file)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Vec<Tenant>>(&text).ok());
+    let people = People::new(sdk, deployed)?;
+    let (outcome, mut tenants) = match known {
+        Some(tenants) => (Outcome::Skipped("signed in again"), tenants),
+        None => {
+            let tenants = make(sdk, deployed, &people).await?;
+            let text = serde_json::to_vec_pretty(&tenants).context("cannot write tenants.json")?;
+            paths::write_private(&file, &text)?;
+            (Outcome::Done, tenants)
+        }
+    };
+    for user in tenants.iter_mut().flat_map(|tenant| &mut tenant.users) {
+        user.id_token = people.sign_in(user).await?;
+    }
+    Ok((outcome, tenants))
+}
+
+#[derive(Deserialize)]
+struct Created {
+    tenant_id: String,
+    api_key: String,
+}
+
+async fn make(sdk: &SdkConfig, deployed: &Deployed, people: &People) -> Result<Vec<Tenant>> {
+    let mut tenants = Vec::new();
+    for (name, domain, time_zone) in TENANTS {
+        let created = deploy::invoke(
+            sdk,
+            deployed.function("TenantCreate")?,
+            &json!({"name": name, "time_zone": time_zone, "key_name": "demo"}),
+        )
+        .await?;
+        let created: Created = serde_json::from_value(created)
+            .context("cannot read what tenant-create answered")?;
+        let mut users = Vec::new();
+        for role in ROLES {
+            let user = User {
+                role: role.to_owned(),
+                team: matches!(role, "agent" | "supervisor").then(|| TEAM.to_owned()),
+                email: format!("{role}@{domain}"),
+                password: PASSWORD.to_owned(),
+                id_token: String::new(),
+            };
+            people.add(&user, &created.tenant_id).await?;
+            users.push(user);
+        }
+        tenants.push(Tenant {
+            id: created.tenant_id,
+            name: name.to_owned(),
+            time_zone: time_zone.to_owned(),
+            api_key: created.api_key,
+            users,
+            seeded: Map::new(),
+        });
+    }
+    Ok(tenants)
+}
+
+/// The user pool, as its administrator sees it.
+pub struct People {
+    cognito: Cognito,
+    pool: String,
+    client: String,
+}
+
+impl People {
+    /// The pool of this stack.
+    pub fn new(sdk: &SdkConfig, deployed: &Deployed) -> Result<Self> {
+        Ok(Self {
+            cognito: Cognito::new(sdk),
+            pool: deployed.output("UserPoolId")?.to_owned(),
+            client: deployed.output("UserPoolClientId")?.to_owned(),
+        })
+    }
+
+    /// Adds a person who can sign in at once.
+    pub async fn add(&self, user: &User, tenant: &str) -> Result<()> {
+        let what = || format!("cannot add {}", user.email);
+        let mut create = self
+            .cognito
+            .admin_create_user()
+            .user_pool_id(&self.pool)
+            .username(&user.email)
+            .message_action(MessageActionType::Suppress)
+            .user_attributes(attribute("email", &user.email)?)
+            .user_attributes(attribute("email_verified", "true")?)
+            .user_attributes(attribute("custom:tenant", tenant)?)
+            .user_attributes(attribute("custom:role", &user.role)?);
+        if let Some(team) = &user.team {
+            create = create.user_attributes(attribute("custom:team", team)?);
+        }
+        create.send().await.context(what())?;
+        self.cognito
+            .admin_set_user_password()
+            .user_pool_id(&self.pool)
+            .username(&user.email)
+            .password(&user.password)
+            .permanent(true)
+            .send()
+            .await
+            .context(what())?;
+        Ok(())
+    }
+
+    /// Signs in and gives the id token.
+    pub async fn sign_in(&self, user: &User) -> Result<String> {
+        let answer = self
+            .cognito
+            .admin_initiate_auth()
+            .user_pool_id(&self.pool)
+            .client_id(&self.client)
+            .auth_flow(AuthFlowType::AdminUserPasswordAuth)
+            .auth_parameters("USERNAME", &user.email)
+            .auth_parameters("PASSWORD", &user.password)
+            .send()
+            .await
+            .context(format!("{} cannot sign in", user.email))?;
+        answer
+            .authentication_result()
+            .and_then(|result| result.id_token())
+            .map(str::to_owned)
+            .ok_or_else(|| Error::new(format!("{} got no token", user.email)))
+    }
+}
+
+fn attribute(name: &str, value: &str) -> Result<AttributeType> {
+    AttributeType::builder()
+        .name(name)
+        .value(value)
+        .build()
+        .context("cannot name a user's attribute")
+}

@@ -1,0 +1,389 @@
+//! The whole stack: started in order, described in one place, ended together.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use aws_config::SdkConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
+
+use crate::{
+    binaries::{self, Targets},
+    deploy::{self, Deployed},
+    emulator::{self, Emulator, Invocation},
+    error::{Context, Error, Result},
+    paths::{self, Home},
+    progress::{Outcome, Progress},
+    proxy::{self, Upstream},
+    python::Python,
+    seed::{self, Secrets, Tenant, User},
+    standin,
+};
+
+/// How a stack is started.
+pub struct Options {
+    /// Where it keeps its data.
+    pub home: Home,
+    /// Where it listens.
+    pub ports: Ports,
+    /// Whether the data outlives the run.
+    pub keep: bool,
+    /// What Cargo builds.
+    pub targets: Targets,
+    /// Where `stack.json` goes.
+    pub description: PathBuf,
+    /// Where the environment file for `sam local invoke` goes.
+    pub environment: PathBuf,
+    /// Further template parameters.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+/// The ports of a stack.
+#[derive(Clone, Copy, Debug)]
+pub enum Ports {
+    /// This one for the API, the next two for the emulator and the stand-in.
+    From(u16),
+    /// Whichever are free.
+    Free,
+}
+
+impl Options {
+    /// The stack of the person at the keyboard.
+    pub fn demo(home: Home, port: u16) -> Self {
+        Self {
+            home,
+            ports: Ports::From(port),
+            keep: true,
+            targets: Targets::Binaries,
+            description: paths::local().join("stack.json"),
+            environment: paths::local().join("env.json"),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// A fresh stack for one test process.
+    pub fn test() -> Result<Self> {
+        let home = Home::take_any("test")?;
+        home.clear()?;
+        Ok(Self {
+            description: home.path("stack.json"),
+            environment: home.path("env.json"),
+            home,
+            ports: Ports::Free,
+            keep: false,
+            targets: Targets::BinariesAndTests,
+            parameters: Vec::new(),
+        })
+    }
+}
+
+/// What is where: the content of `stack.json`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Description {
+    /// The HTTP API.
+    pub api_url: String,
+    /// The WebSocket API, once there is one.
+    pub ws_url: Option<String>,
+    /// The AWS emulator: any AWS client works with this as its endpoint.
+    pub emulator_url: String,
+    /// The region everything is in.
+    pub region: String,
+    /// The table.
+    pub table_name: String,
+    /// The CloudFormation stack.
+    pub stack_name: String,
+    /// The stand-in for Make.com and the CRMs.
+    pub receiver_url: String,
+    /// What the cron endpoint wants to see.
+    pub cron_secret: String,
+    /// The seeded tenants.
+    pub tenants: Vec<Tenant>,
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Physical function names by logical id.
+    pub functions: BTreeMap<String, String>,
+    /// Binary names by physical function name.
+    pub binaries: BTreeMap<String, String>,
+    /// The folder with the logs and the data.
+    pub home: PathBuf,
+}
+
+impl Description {
+    /// That of the stack which runs on this machine.
+    pub fn of_running() -> Result<Self> {
+        const NEXT: &str = "Start one first: cargo run -p local";
+        let file = paths::local().join("stack.json");
+        let text = std::fs::read(&file)
+            .context("no stack is running")
+            .map_err(|error| error.next(NEXT))?;
+        serde_json::from_slice(&text)
+            .context(format!("cannot read {}", file.display()))
+            .map_err(|error| error.next(NEXT))
+    }
+
+    /// The SDK's configuration for this stack, with the administrator's credentials.
+    /// Make clients from it where they are used: their connections belong to the runtime they were made in.
+    pub fn sdk(&self) -> SdkConfig {
+        emulator::sdk(&self.emulator_url)
+    }
+
+    /// The names of what is deployed.
+    pub fn deployed(&self) -> Deployed {
+        Deployed {
+            outputs: self.outputs.clone(),
+            functions: self.functions.clone(),
+            binaries: self.binaries.clone(),
+        }
+    }
+
+    /// The physical name of a function, by logical id or binary name.
+    pub fn function(&self, name: &str) -> Result<String> {
+        self.deployed().function(name).map(str::to_owned)
+    }
+
+    /// Invokes a function, by logical id or binary name, and gives back what it answered.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
+        deploy::invoke(&self.sdk(), &self.function(function)?, event).await
+    }
+
+    /// A fresh id token for a person.
+    pub async fn sign_in(&self, user: &User) -> Result<String> {
+        let people = seed::People::new(&self.sdk(), &self.deployed())?;
+        people.sign_in(user).await
+    }
+
+    /// The log of everything that functions wrote, in the order of their invocations' ends.
+    pub fn functions_log(&self) -> PathBuf {
+        self.home.join("functions.log")
+    }
+}
+
+/// A running stack.
+pub struct Stack {
+    description: Description,
+    description_file: PathBuf,
+    emulator: Emulator,
+    _servers: JoinSet<std::io::Result<()>>,
+    _home: Home,
+}
+
+impl Stack {
+    /// Builds, starts, deploys and seeds, each only as far as it is not done yet.
+    pub async fn start(options: Options, progress: &Progress) -> Result<Self> {
+        let Options { home, .. } = &options;
+        let sockets = Sockets::open(options.ports).await?;
+        let secrets = Secrets::of(home)?;
+
+        let (python, packages) = tokio::try_join!(
+            progress.step("Python environment (emulator, SAM CLI)", Python::ready()),
+            progress.step("Functions built", binaries::ready(options.targets)),
+        )?;
+        if options.keep && !deploy::was_deployed(home) {
+            forget_half_made(home)?;
+        }
+        let emulator = progress
+            .step("AWS emulator started", async {
+                let emulator =
+                    Emulator::start(&python, home, sockets.emulator, options.keep).await?;
+                Ok((Outcome::Done, emulator))
+            })
+            .await?;
+        let sdk = emulator::sdk(&emulator.url());
+        let parameters = sockets.parameters(&secrets, &options.parameters)?;
+        let deployed = progress
+            .step(
+                "Stack deployed",
+                deploy::ready(&python, home, &sdk, &packages, &parameters),
+            )
+            .await?;
+
+        let api_url = sockets.api_url()?;
+        let receiver_url = sockets.standin_url()?;
+        let mut servers = JoinSet::new();
+        let upstream = Upstream {
+            authority: emulator.url().replace("http://", ""),
+            prefix: format!("/_aws/execute-api/{}/$default", deployed.output("ApiId")?),
+        };
+        servers.spawn(proxy::serve(sockets.api, upstream));
+        servers.spawn(standin::serve(sockets.standin));
+
+        secrets.publish(&sdk, &deployed).await?;
+        let tenants = progress
+            .step("Demo tenants", seed::ready(home, &sdk, &deployed))
+            .await?;
+
+        let description = Description {
+            api_url,
+            ws_url: None,
+            emulator_url: emulator.url(),
+            region: emulator::REGION.to_owned(),
+            table_name: deployed.output("TableName")?.to_owned(),
+            stack_name: deploy::STACK.to_owned(),
+            receiver_url,
+            cron_secret: secrets.cron_secret,
+            tenants,
+            outputs: deployed.outputs.clone(),
+            functions: deployed.functions.clone(),
+            binaries: deployed.binaries.clone(),
+            home: home.path(""),
+        };
+        write_environment(&options.environment, &description).await?;
+        let text =
+            serde_json::to_vec_pretty(&description).context("cannot describe the stack")?;
+        paths::write_private(&options.description, &text)?;
+        Ok(Self {
+            description,
+            description_file: options.description,
+            emulator,
+            _servers: servers,
+            _home: options.home,
+        })
+    }
+
+    /// What is where.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Every invocation from now on.
+    pub fn invocations(&self) -> broadcast::Receiver<Invocation> {
+        self.emulator.invocations()
+    }
+
+    pub(crate) fn invocation_sender(&self) -> broadcast::Sender<Invocation> {
+        self.emulator.invocation_sender()
+    }
+
+    /// Saves the data, if it is kept, and ends everything.
+    pub async fn stop(self) -> Result<()> {
+        // Whoever finds the file takes the stack for running.
+        let _ = std::fs::remove_file(&self.description_file);
+        self.emulator.stop().await
+    }
+}
+
+/// A first start that was interrupted left a state that nobody knows the shape of.
+fn forget_half_made(home: &Home) -> Result<()> {
+    for name in ["state", "s3", "tenants.json"] {
+        let path = home.path(name);
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else if path.exists() {
+            std::fs::remove_file(&path)
+        } else {
+            Ok(())
+        };
+        removed.context(format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+struct Sockets {
+    api: TcpListener,
+    emulator: u16,
+    standin: TcpListener,
+}
+
+impl Sockets {
+    async fn open(ports: Ports) -> Result<Self> {
+        match ports {
+            Ports::From(first) => Ok(Self {
+                api: listen(first).await?,
+                emulator: first + 1,
+                standin: listen(first + 2).await?,
+            }),
+            Ports::Free => {
+                let emulator = listen(0).await?;
+                Ok(Self {
+                    api: listen(0).await?,
+                    // Closed again for the emulator to open: the system does not hand it out again at once.
+                    emulator: port(&emulator)?,
+                    standin: listen(0).await?,
+                })
+            }
+        }
+    }
+
+    fn api_url(&self) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}", port(&self.api)?))
+    }
+
+    fn standin_url(&self) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}", port(&self.standin)?))
+    }
+
+    fn parameters(
+        &self,
+        secrets: &Secrets,
+        further: &[(&'static str, String)],
+    ) -> Result<Vec<(&'static str, String)>> {
+        let standin = self.standin_url()?;
+        let mut parameters = vec![
+            ("PublicUrl", self.api_url()?),
+            (
+                "AllowedOrigins",
+                "http://localhost:3000,http://localhost:5173".to_owned(),
+            ),
+            ("EgressAllow", standin.clone()),
+            ("VendorOrigin", standin),
+            ("CronSecret", secrets.cron_secret.clone()),
+            ("Stage", "dev".to_owned()),
+        ];
+        for (name, value) in further {
+            parameters.retain(|(known, _)| known != name);
+            parameters.push((name, value.clone()));
+        }
+        Ok(parameters)
+    }
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .await
+        .context(format!("cannot listen on port {port}"))
+        .map_err(|error| {
+            error.next("End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000")
+        })
+}
+
+fn port(listener: &TcpListener) -> Result<u16> {
+    let address = listener.local_addr().context("cannot read a port")?;
+    Ok(address.port())
+}
+
+/// Each function's environment as deployed, in the form that `sam local invoke --env-vars` reads.
+async fn write_environment(file: &std::path::Path, description: &Description) -> Result<()> {
+    let lambda = aws_sdk_lambda::Client::new(&description.sdk());
+    let mut functions = Map::new();
+    for (logical_id, physical) in &description.functions {
+        let configuration = lambda
+            .get_function_configuration()
+            .function_name(physical)
+            .send()
+            .await
+            .context(format!("cannot read {logical_id}'s configuration"))?;
+        let variables = configuration
+            .environment()
+            .and_then(|environment| environment.variables())
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+            .collect();
+        functions.insert(logical_id.clone(), Value::Object(variables));
+    }
+    let text = serde_json::to_vec_pretty(&functions).context("cannot write env.json")?;
+    paths::write_private(file, &text)
+}
+
+/// The folder of the stack at this port, if nobody runs it.
+pub fn home_of(port: u16) -> Result<Home> {
+    Home::take(&port.to_string())?.ok_or_else(|| {
+        Error::new(format!("a stack is running on port {port} already")).next(
+            "End it with Ctrl-C in its terminal, or start another: CROSSDOCK_PORT=4000 cargo run -p local",
+        )
+    })
+}

@@ -1,0 +1,178 @@
+//! An endpoint: somewhere outside that events are delivered to, and how well it takes them.
+//!
+//! ```text
+//!            3 failures in a row            10 in a row over 10 minutes
+//!   active ─────────────────────► degraded ─────────────────────────────► held
+//!     ▲                              │                                      │
+//!     └──────── a success ───────────┴───────── a probe succeeds ───────────┘
+//!
+//!   any ── 410 Gone, or a person ──► disabled ── a person ──► active
+//! ```
+//!
+//! What is due to a held or disabled endpoint is parked, never dropped.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{EndpointId, TenantId},
+    key::{self, Index, Key},
+    secrets::Sealed,
+    table::Row,
+};
+
+/// Failures in a row after which an endpoint counts as degraded.
+pub const DEGRADED_AFTER: u32 = 3;
+/// Failures in a row, and for how long, after which it is held.
+pub const HELD_AFTER: (u32, SignedDuration) = (10, SignedDuration::from_mins(10));
+
+/// Somewhere outside that events are delivered to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its id.
+    pub id: EndpointId,
+    /// What people call it.
+    pub name: String,
+    /// Its host, to be shown: the whole address is a secret (a Make webhook's address is its credential).
+    pub host: String,
+    /// Its address.
+    pub url: Sealed,
+    /// Signs what is sent.
+    pub secret: Sealed,
+    /// First characters of the secret's SHA-256.
+    pub fingerprint: String,
+    /// Signs too, until it ends.
+    pub previous: Option<Previous>,
+    /// The key that a Make webhook asks for in `x-make-apikey`.
+    pub make_key: Option<Sealed>,
+    /// The types of event that it wants; `booking.*` for all that begin so. None: only what is sent to it by name.
+    pub event_types: Vec<String>,
+    /// How well it takes what is sent.
+    pub state: State,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// The first of them.
+    pub failing_since: Option<Timestamp>,
+    /// Probes since it was held.
+    pub probes: u32,
+    /// The next probe, while it is held.
+    pub probe_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A secret that was replaced and still holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Previous {
+    /// The secret.
+    pub secret: Sealed,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// How well an endpoint takes what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It takes what it is sent.
+    Active,
+    /// It has failed a few times in a row; everything is still tried.
+    Degraded,
+    /// It fails all the time: deliveries are parked until a probe gets through.
+    Held,
+    /// Closed by a person or by 410 Gone: deliveries are parked until a person opens it.
+    Disabled,
+}
+
+impl State {
+    /// Whether deliveries wait instead of being tried.
+    pub fn parks(self) -> bool {
+        match self {
+            Self::Active | Self::Degraded => false,
+            Self::Held | Self::Disabled => true,
+        }
+    }
+}
+
+impl Row for Endpoint {
+    const KIND: &'static str = "endpoint";
+
+    fn key(&self) -> Key<Self> {
+        key::endpoint(self.tenant, self.id)
+    }
+
+    fn index(&self) -> Option<Index> {
+        self.probe_at.map(|at| key::due(self.id.as_bytes(), at))
+    }
+}
+
+impl Endpoint {
+    /// Whether it wants events of that type.
+    pub fn wants(&self, event_type: &str) -> bool {
+        self.event_types.iter().any(|wanted| match wanted.strip_suffix('*') {
+            Some(prefix) => event_type.starts_with(prefix),
+            None => wanted == event_type,
+        })
+    }
+
+    /// Where its secrets are bound to.
+    pub fn place<'a>(tenant: &'a str, id: &'a str, field: &'a str) -> [&'a str; 3] {
+        [tenant, id, field]
+    }
+
+    /// What a failure now makes of it.
+    pub fn after_failure(&self, now: Timestamp) -> State {
+        let failures = self.failures + 1;
+        let since = self.failing_since.unwrap_or(now);
+        match self.state {
+            State::Held | State::Disabled => self.state,
+            _ if failures >= HELD_AFTER.0 && now.duration_since(since) >= HELD_AFTER.1 => State::Held,
+            _ if failures >= DEGRADED_AFTER => State::Degraded,
+            state => state,
+        }
+    }
+}
+
+/// When to probe again after so many probes: 1, 2, 4, … minutes, at most an hour.
+pub fn next_probe(probes: u32, now: Timestamp) -> Timestamp {
+    now + SignedDuration::from_mins(1 << probes.min(6)).min(SignedDuration::from_hours(1))
+}
+
+/// What an endpoint did in one hour. Counters: each finished attempt adds to them once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hour {
+    /// Attempts that succeeded.
+    pub succeeded: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Milliseconds of all attempts together.
+    pub took_ms: u64,
+    /// The last success in it.
+    pub last_success_at: Option<Timestamp>,
+}
+
+impl Row for Hour {
+    const KIND: &'static str = "endpoint_hour";
+
+    fn key(&self) -> Key<Self> {
+        // Only ever changed in place: the key is given with the change.
+        Key::of("-", "-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_grow_to_an_hour() {
+        let now = Timestamp::UNIX_EPOCH;
+        let minutes: Vec<i64> = (0..9).map(|n| next_probe(n, now).as_second() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+}

@@ -1,0 +1,28 @@
+//! What every function of Crossdock stands on. `README.md` beside this tells where to look.
+
+pub mod apikey;
+pub mod boot;
+pub mod cursor;
+pub mod delivery;
+pub mod egress;
+pub mod endpoint;
+pub mod error;
+pub mod event;
+pub mod gate;
+pub mod http;
+pub mod id;
+pub mod idempotency;
+pub mod key;
+pub mod limit;
+pub mod metrics;
+pub mod notice;
+pub mod queue;
+pub mod secrets;
+pub mod sign;
+pub mod table;
+pub mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trace;
+
+pub use error::{Error, Fault, Result};

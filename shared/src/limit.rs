@@ -1,0 +1,205 @@
+//! Rate limits: a token bucket for each caller, leased from the table in blocks.
+//!
+//! The bucket is one row that holds the moment at which it will be full again (the generic cell rate algorithm).
+//! A process takes a block of tokens with one conditional write and spends them from memory, so that a request
+//! costs a fraction of a write. What a process has not spent when it ends is lost to the caller: at most one block.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    http::Call,
+    id::TenantId,
+    key::{self, Key},
+    table::{Row, Table},
+};
+
+/// How fast one caller may call, and what happens when the table cannot be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// So many calls at once, and again after `period_ms`.
+    pub burst: u32,
+    /// The time in which an empty bucket fills.
+    pub period_ms: i64,
+    /// Let calls pass while the table is down: for routes where a lost call is worse than one too many.
+    pub fails_open: bool,
+}
+
+impl Rate {
+    /// People and back ends: 600 a minute.
+    pub const CALLS: Self = Self {
+        burst: 600,
+        period_ms: 60_000,
+        fails_open: false,
+    };
+    /// Webhooks: 3,000 a minute; an event is worth more than the limit.
+    pub const EVENTS: Self = Self {
+        burst: 3_000,
+        period_ms: 60_000,
+        fails_open: true,
+    };
+
+    fn block(self) -> u32 {
+        (self.burst / 20).max(1)
+    }
+
+    fn cost_ms(self, tokens: u32) -> i64 {
+        i64::from(tokens) * self.period_ms / i64::from(self.burst)
+    }
+}
+
+/// A caller's bucket.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Bucket {
+    tenant: TenantId,
+    who: String,
+    /// When it is full again, in milliseconds since 1970.
+    full_at: i64,
+}
+
+impl Row for Bucket {
+    const KIND: &'static str = "limit";
+
+    fn key(&self) -> Key<Self> {
+        key::limit(self.tenant, &self.who)
+    }
+}
+
+/// What a caller is told of its limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    rate: Rate,
+    remaining: u32,
+    reset_s: i64,
+}
+
+impl Standing {
+    /// The header fields of the IETF's draft on rate limits (`draft-ietf-httpapi-ratelimit-headers`).
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        let mut put = |name: &'static str, value: String| {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        put("ratelimit-policy", format!("\"calls\";q={};w={}", self.rate.burst, self.rate.period_ms / 1000));
+        put("ratelimit", format!("\"calls\";r={};t={}", self.remaining, self.reset_s));
+    }
+}
+
+struct Lease {
+    left: u32,
+    full_at: i64,
+}
+
+/// The limits of every caller that this process has met.
+#[derive(Clone, Default)]
+pub struct Limits {
+    leases: Arc<Mutex<HashMap<String, Lease>>>,
+}
+
+/// What came of asking for tokens.
+pub enum Leased {
+    /// Go on; the bucket is full again at this moment (ms since 1970).
+    Granted(i64),
+    /// Wait for so many milliseconds.
+    Wait(i64),
+}
+
+impl Limits {
+    /// Lets one call of this caller pass, or says how long to wait.
+    pub(crate) async fn pass(&self, table: &Table, call: &Call, tenant: TenantId, who: &str, rate: Rate) -> Result<()> {
+        let now = call.now.as_millisecond();
+        let slot = format!("{tenant}/{who}");
+        let (left, full_at) = match self.spend(&slot) {
+            Some(found) => found,
+            None => match self.lease(table, tenant, who, rate, now).await {
+                Ok(Ok((granted, full_at))) => {
+                    self.keep(slot, granted - 1, full_at);
+                    (granted - 1, full_at)
+                }
+                Ok(Err(wait)) => {
+                    call.stand(Standing { rate, remaining: 0, reset_s: seconds(wait) });
+                    return Err(Error::TooMany { retry_after: seconds(wait).unsigned_abs() });
+                }
+                Err(error) if rate.fails_open => {
+                    tracing::warn!(error = ?error, "the limit could not be asked, the call passes");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let wait = (full_at - now).max(0);
+        let remaining = left + ((rate.period_ms - wait).max(0) * i64::from(rate.burst) / rate.period_ms) as u32;
+        call.stand(Standing { rate, remaining: remaining.min(rate.burst), reset_s: seconds(wait) });
+        Ok(())
+    }
+
+    fn spend(&self, slot: &str) -> Option<(u32, i64)> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let lease = leases.get_mut(slot).filter(|lease| lease.left > 0)?;
+        lease.left -= 1;
+        Some((lease.left, lease.full_at))
+    }
+
+    fn keep(&self, slot: String, left: u32, full_at: i64) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if leases.len() > 10_000 {
+            leases.clear();
+        }
+        leases.insert(slot, Lease { left, full_at });
+    }
+
+    /// A whole block, or a single token where the bucket has no block left.
+    async fn lease(&self, table: &Table, tenant: TenantId, who: &str, rate: Rate, now: i64) -> Result<Result<(u32, i64), i64>> {
+        for tokens in [rate.block(), 1] {
+            match take(table, tenant, who, rate, tokens, now).await? {
+                Leased::Granted(full_at) => return Ok(Ok((tokens, full_at))),
+                Leased::Wait(wait) if tokens == 1 => return Ok(Err(wait)),
+                Leased::Wait(_) => {}
+            }
+        }
+        unreachable!("the last try is for one token")
+    }
+}
+
+/// Takes tokens out of a bucket, or says when there will be enough. One write, or two where the bucket was full.
+pub async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u32, now: i64) -> Result<Leased> {
+    let cost = rate.cost_ms(tokens);
+    let bucket = || key::limit(tenant, who);
+    let drawn = table
+        .change(bucket())
+        .add("full_at", cost)
+        .when_at_least("full_at", now)
+        .when_below("full_at", now + rate.period_ms - cost + 1)
+        .send()
+        .await?;
+    if let Some(bucket) = drawn {
+        return Ok(Leased::Granted(bucket.full_at));
+    }
+    let filled = table
+        .change(bucket())
+        .set("tenant", tenant)
+        .set("who", who)
+        .set("full_at", now + cost)
+        .or_new()
+        .expires(Timestamp::from_millisecond(now).unwrap_or_default() + SignedDuration::from_hours(1))
+        .when_at_most_or_missing("full_at", now)
+        .send()
+        .await?;
+    if let Some(bucket) = filled {
+        return Ok(Leased::Granted(bucket.full_at));
+    }
+    let full_at = table.find_now(bucket()).await?.map_or(now, |bucket: Bucket| bucket.full_at);
+    Ok(Leased::Wait((full_at + cost - now - rate.period_ms).max(1)))
+}
+
+fn seconds(ms: i64) -> i64 {
+    (ms + 999) / 1000
+}

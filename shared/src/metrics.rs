@@ -1,0 +1,34 @@
+//! Embedded metrics: one line of the log that CloudWatch turns into a metric (its Embedded Metric Format).
+//!
+//! Dimensions are few on purpose: every combination of them is billed.
+
+use serde_json::json;
+
+/// All metrics stand here.
+const NAMESPACE: &str = "Crossdock";
+
+/// So many of something happened.
+pub fn count(name: &str, n: u64) {
+    emit(name, "Count", n as f64);
+}
+
+/// Something took so long.
+pub fn milliseconds(name: &str, ms: i64) {
+    emit(name, "Milliseconds", ms as f64);
+}
+
+fn emit(name: &str, unit: &str, value: f64) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let line = json!({
+        "_aws": {
+            "Timestamp": now,
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [[]],
+                "Metrics": [{ "Name": name, "Unit": unit }],
+            }],
+        },
+        name: value,
+    });
+    println!("{line}");
+}

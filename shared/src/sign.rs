@@ -1,0 +1,126 @@
+//! Standard Webhooks signatures (the specification's version 1.0.0), out and in.
+
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use crate::error::{Error, Result};
+
+/// How far the sender's clock may be off, either way.
+const TOLERANCE_S: u64 = 300;
+
+/// The three headers for one attempt. Several secrets while one replaces another.
+pub fn headers(secrets: &[&SecretString], id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap> {
+    let signatures = secrets
+        .iter()
+        .map(|secret| {
+            let mac = mac(secret, id, at.as_second(), body).ok_or_else(|| {
+                Error::internal("a webhook secret is not of its form", "whsec_ and base64")
+            })?;
+            Ok(format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes())))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", at.as_second().to_string()),
+        ("webhook-signature", signatures.join(" ")),
+    ] {
+        let value = HeaderValue::from_str(&value).map_err(|cause| Error::internal("a signature header", cause))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(headers)
+}
+
+/// Why a signature does not hold. Callers learn no more than that it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A header is missing or not of its form.
+    Headers,
+    /// Signed too long ago, or too far ahead.
+    Clock,
+    /// Another secret, or another body.
+    Signature,
+}
+
+/// Whether one of the secrets signed exactly these bytes, not long ago.
+pub fn verify(secrets: &[SecretString], headers: &HeaderMap, now: Timestamp, body: &[u8]) -> Result<(), Flaw> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let (Some(id), Some(signed_at), Some(signatures)) = (
+        text("webhook-id"),
+        text("webhook-timestamp").and_then(|value| value.parse::<i64>().ok()),
+        text("webhook-signature"),
+    ) else {
+        return Err(Flaw::Headers);
+    };
+    if now.as_second().abs_diff(signed_at) > TOLERANCE_S {
+        return Err(Flaw::Clock);
+    }
+    let given: Vec<Vec<u8>> = signatures
+        .split(' ')
+        .filter_map(|signature| BASE64.decode(signature.strip_prefix("v1,")?.as_bytes()).ok())
+        .collect();
+    let holds = |secret: &SecretString| {
+        given.iter().any(|given| {
+            // Compares in constant time.
+            mac(secret, id, signed_at, body).is_some_and(|mac| mac.verify_slice(given).is_ok())
+        })
+    };
+    if secrets.iter().any(holds) { Ok(()) } else { Err(Flaw::Signature) }
+}
+
+/// HMAC-SHA256 over `id.timestamp.body`, keyed by the decoded bytes of the secret.
+fn mac(secret: &SecretString, id: &str, at: i64, body: &[u8]) -> Option<Hmac<Sha256>> {
+    let key = BASE64.decode(secret.expose_secret().strip_prefix("whsec_")?.as_bytes()).ok()?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+    mac.update(format!("{id}.{at}.").as_bytes());
+    mac.update(body);
+    Some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn signed() -> (HeaderMap, Timestamp) {
+        let at = Timestamp::from_second(1_614_265_330).unwrap();
+        let headers = headers(&[&SECRET.into()], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, br#"{"test": 2432232314}"#).unwrap();
+        (headers, at)
+    }
+
+    #[test]
+    fn the_specifications_vector_holds() {
+        let (headers, _) = signed();
+        assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn only_these_bytes_by_this_secret_about_now() {
+        let (headers, at) = signed();
+        let secrets = [SecretString::from(SECRET)];
+        let body = br#"{"test": 2432232314}"#;
+        let later = |s| Timestamp::from_second(at.as_second() + s).unwrap();
+
+        assert_eq!(verify(&secrets, &headers, later(300), body), Ok(()));
+        assert_eq!(verify(&secrets, &headers, later(301), body), Err(Flaw::Clock));
+        assert_eq!(verify(&secrets, &headers, later(-301), body), Err(Flaw::Clock));
+        assert_eq!(verify(&secrets, &headers, at, br#"{"test":2432232314}"#), Err(Flaw::Signature));
+        assert_eq!(verify(&[crate::secrets::webhook_secret()], &headers, at, body), Err(Flaw::Signature));
+        assert_eq!(verify(&[], &headers, at, body), Err(Flaw::Signature));
+        assert_eq!(verify(&secrets, &HeaderMap::new(), at, body), Err(Flaw::Headers));
+    }
+
+    #[test]
+    fn during_a_rotation_both_secrets_sign() {
+        let (old, new) = (crate::secrets::webhook_secret(), crate::secrets::webhook_secret());
+        let at = Timestamp::now();
+        let headers = headers(&[&new, &old], "evt_1", at, b"x").unwrap();
+        assert_eq!(verify(&[old], &headers, at, b"x"), Ok(()));
+        assert_eq!(verify(&[new], &headers, at, b"x"), Ok(()));
+    }
+}
