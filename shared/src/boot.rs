@@ -208,6 +208,16 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// The making of a row: for tests.
+    #[cfg(feature = "testing")]
+    pub fn making<E: Row>(row: &E) -> Self {
+        Self {
+            kind: E::KIND.into(),
+            old: None,
+            new: crate::table::item(row).ok(),
+        }
+    }
+
     /// The row as it was made, if this is the making of an `E`.
     pub fn made<E: Row>(self) -> Result<Option<E>> {
         match (self.old, self.new) {

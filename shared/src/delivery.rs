@@ -184,15 +184,9 @@ pub enum Job {
         /// Attempts made before.
         attempts: u32,
     },
-    /// Try a held endpoint with the oldest of what waits for it.
-    Probe {
-        /// Whose.
-        tenant: TenantId,
-        /// Which.
-        endpoint: EndpointId,
-    },
-    /// Queue what waits for an endpoint that is open again, oldest first.
-    Drain {
+    /// Look after an endpoint: probe a held one with the oldest of what waits for it, queue all that waits for an
+    /// open one.
+    Check {
         /// Whose.
         tenant: TenantId,
         /// Which.
@@ -237,8 +231,6 @@ pub enum Trigger {
     Schedule,
     /// A probe of a held endpoint.
     Probe,
-    /// A person.
-    Manual,
 }
 
 impl Row for Attempt {

@@ -183,6 +183,11 @@ impl Egress {
         let client = self.admit(&url).map_err(|cause| Error::internal("a vendor's address", cause))?;
         Ok(client.request(method, url))
     }
+
+    /// Sends a request to a vendor and keeps the beginning of the answer.
+    pub async fn ask(&self, request: RequestBuilder) -> Result<Answered, Silence> {
+        receive(request).await
+    }
 }
 
 /// Sends it and keeps the beginning of the answer.

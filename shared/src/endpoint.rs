@@ -59,8 +59,10 @@ pub struct Endpoint {
     pub failing_since: Option<Timestamp>,
     /// Probes since it was held.
     pub probes: u32,
-    /// The next probe, while it is held.
-    pub probe_at: Option<Timestamp>,
+    /// When to look after it: the next probe while it is held; what still waits for it, after it was opened.
+    pub check_at: Option<Timestamp>,
+    /// When it was opened again.
+    pub opened_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -106,7 +108,7 @@ impl Row for Endpoint {
     }
 
     fn index(&self) -> Option<Index> {
-        self.probe_at.map(|at| key::due(self.id.as_bytes(), at))
+        self.check_at.map(|at| key::due(self.id.as_bytes(), at))
     }
 }
 
@@ -142,15 +144,23 @@ pub fn next_probe(probes: u32, now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(1 << probes.min(6)).min(SignedDuration::from_hours(1))
 }
 
-/// What an endpoint did in one hour. Counters: each finished attempt adds to them once.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// What an endpoint did in one hour: counters that each settled attempt adds to once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Hour {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which endpoint.
+    pub endpoint: EndpointId,
+    /// A moment in the hour.
+    pub hour: Timestamp,
     /// Attempts that succeeded.
+    #[serde(default)]
     pub succeeded: u64,
     /// Attempts that failed.
+    #[serde(default)]
     pub failed: u64,
     /// Milliseconds of all attempts together.
+    #[serde(default)]
     pub took_ms: u64,
     /// The last success in it.
     pub last_success_at: Option<Timestamp>,
@@ -160,8 +170,7 @@ impl Row for Hour {
     const KIND: &'static str = "endpoint_hour";
 
     fn key(&self) -> Key<Self> {
-        // Only ever changed in place: the key is given with the change.
-        Key::of("-", "-")
+        key::hour(self.tenant, self.endpoint, self.hour)
     }
 }
 

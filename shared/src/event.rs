@@ -101,6 +101,7 @@ impl Event {
         let mut payload = json!({
             "event_id": self.id,
             "event_type": self.event_type,
+            "type": self.event_type,
             "event_time": time,
             "source": "contract-management-system",
             "trace_id": self.trace,
@@ -115,6 +116,9 @@ impl Event {
             } => {
                 for (name, context) in context(record.as_deref().or(old_record.as_deref())) {
                     payload[name] = context;
+                }
+                if let Some(own) = own_type(table, record.as_deref()) {
+                    payload["event_type"] = own;
                 }
                 payload["operation"] = json!(operation);
                 payload["table"] = json!(table);
@@ -149,6 +153,12 @@ fn with_raw(payload: &Value, raw: &[(&str, Option<&String>)]) -> Result<String> 
         }
     }
     serde_json::to_string(&whole).map_err(broken)
+}
+
+/// The type that a row of `booking_events` itself names: S3's `event_type`.
+fn own_type(table: &str, record: Option<&str>) -> Option<Value> {
+    let mut row: Value = serde_json::from_str(record.filter(|_| table == "booking_events")?).ok()?;
+    Some(row["event_type"].take()).filter(Value::is_string)
 }
 
 /// The context of S3 that the row itself carries: details of the booking, and its people where they are named.

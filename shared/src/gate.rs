@@ -51,6 +51,16 @@ pub struct Person {
     pub client: Option<ClientId>,
 }
 
+impl Person {
+    /// The same, unless it is limited to one client: for what belongs to the tenant as a whole.
+    pub fn of_whole_tenant(self) -> Result<Self> {
+        match self.client {
+            None => Ok(self),
+            Some(_) => Err(Error::Forbidden("you are limited to one client, this belongs to the whole tenant")),
+        }
+    }
+}
+
 /// A program with an API key. Only [`Gate::machine`] makes one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

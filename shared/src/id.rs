@@ -94,6 +94,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// One report of activity.
+    ActivityId = "act";
     /// An automation made from a template.
     AutomationId = "aut";
     /// A tenant's own customer or subaccount.
@@ -112,6 +114,8 @@ ids! {
     NoticeId = "ntc";
     /// A company that uses the product. Every row belongs to exactly one.
     TenantId = "ten";
+    /// What activity is about: a conversation, a message, a ticket.
+    TrackId = "trk";
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,7 @@ use crate::{
     http::{Call, Reply},
     id::TenantId,
     key::{self, Key},
+    secrets::{Keyring, Sealed},
     table::{Created, Row, Table},
 };
 
@@ -34,6 +36,7 @@ pub struct Once {
     status: Option<u16>,
     content_type: Option<String>,
     answer: Option<String>,
+    sealed: Option<Sealed>,
     claimed_until: i64,
     keep_until: Timestamp,
 }
@@ -55,6 +58,21 @@ pub async fn once<F>(table: &Table, call: &Call, tenant: TenantId, who: &str, wo
 where
     F: AsyncFnOnce() -> Result<Reply>,
 {
+    run(table, None, call, tenant, who, work).await
+}
+
+/// The same for an answer that shows a secret: it is kept sealed.
+pub async fn once_sealed<F>(table: &Table, keyring: &Keyring, call: &Call, tenant: TenantId, who: &str, work: F) -> Result<Reply>
+where
+    F: AsyncFnOnce() -> Result<Reply>,
+{
+    run(table, Some(keyring), call, tenant, who, work).await
+}
+
+async fn run<F>(table: &Table, keyring: Option<&Keyring>, call: &Call, tenant: TenantId, who: &str, work: F) -> Result<Reply>
+where
+    F: AsyncFnOnce() -> Result<Reply>,
+{
     let Some(name) = call.header("idempotency-key") else {
         return work().await;
     };
@@ -69,12 +87,13 @@ where
         status: None,
         content_type: None,
         answer: None,
+        sealed: None,
         claimed_until: (call.now + WORK).as_millisecond(),
         keep_until: call.now + KEEP,
     };
     if let Created::Was(earlier) = table.create(&claim).await? {
         if earlier.keep_until > call.now {
-            match replay(&earlier, &claim, call.now)? {
+            match replay(&earlier, &claim, keyring, call.now)? {
                 Some(reply) => return Ok(reply),
                 None => take_over(table, &claim, earlier.claimed_until).await?,
             }
@@ -84,14 +103,14 @@ where
     }
     let outcome = work().await;
     match &outcome {
-        Ok(reply) if reply.body.len() <= LARGEST => table.put(&answered(claim, reply)).await?,
+        Ok(reply) if reply.body.len() <= LARGEST => table.put(&answered(claim, keyring, reply)?).await?,
         _ => table.delete(key::once(tenant, &slot)).await?,
     }
     outcome
 }
 
 /// The answer of the earlier request, or nothing where its owner died.
-fn replay(earlier: &Once, claim: &Once, now: Timestamp) -> Result<Option<Reply>> {
+fn replay(earlier: &Once, claim: &Once, keyring: Option<&Keyring>, now: Timestamp) -> Result<Option<Reply>> {
     if earlier.body != claim.body {
         return Err(Error::KeyReused);
     }
@@ -110,7 +129,13 @@ fn replay(earlier: &Once, claim: &Once, now: Timestamp) -> Result<Option<Reply>>
     Ok(Some(Reply {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
         headers,
-        body: Bytes::from(earlier.answer.clone().unwrap_or_default()),
+        body: match (&earlier.sealed, keyring) {
+            (Some(sealed), Some(keyring)) => {
+                let opened = keyring.open([&earlier.tenant.to_string(), &earlier.slot, "answer"], sealed)?;
+                Bytes::from(opened.expose_secret().to_owned())
+            }
+            _ => Bytes::from(earlier.answer.clone().unwrap_or_default()),
+        },
     }))
 }
 
@@ -131,17 +156,26 @@ async fn take_over(table: &Table, claim: &Once, seen: i64) -> Result<()> {
     }
 }
 
-fn answered(claim: Once, reply: &Reply) -> Once {
-    Once {
+fn answered(claim: Once, keyring: Option<&Keyring>, reply: &Reply) -> Result<Once> {
+    let text = String::from_utf8(reply.body.to_vec()).ok();
+    let (answer, sealed) = match (text, keyring) {
+        (Some(text), Some(keyring)) => {
+            let place = [&claim.tenant.to_string(), claim.slot.as_str(), "answer"];
+            (None, Some(keyring.seal(place, &text.into())?))
+        }
+        (text, _) => (text, None),
+    };
+    Ok(Once {
         status: Some(reply.status.as_u16()),
         content_type: reply
             .headers
             .get(header::CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok())
             .map(Into::into),
-        answer: String::from_utf8(reply.body.to_vec()).ok(),
+        answer,
+        sealed,
         ..claim
-    }
+    })
 }
 
 fn digest(parts: &[&[u8]]) -> String {

@@ -15,22 +15,40 @@
 //! | event | `ten_…#EVENT#evt_…` | `EVENT` | |
 //! | delivery | `ten_…#DELIVERY` | `dlv_…` | due: `DUE#<shard>` / `<time>`, parked: `ten_…#PARKED#end_…` / `dlv_…` |
 //! | attempt | `ten_…#DELIVERY#dlv_…` | `ATTEMPT#<nn>` | |
+//! | CRM connection | `ten_…` | `CONNECTION#<provider>` | |
+//! | sign-in at a CRM | `ten_…` | `SIGNIN#<hash>` | |
 //! | endpoint statistics | `ten_…#STATS#end_…` | `<hour>` | |
+//! | automation | `ten_…` | `AUTOMATION#aut_…` | `AUTOMATION#aut_…` / `AUTOMATION` |
+//! | how many automations | `ten_…` | `AUTOMATIONS` | |
+//! | executions of an automation | `ten_…#RUNS` | `aut_…#<shard>` | |
+//! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
+//! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
+//! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…` | |
+//! | snapshot | `ten_…#SNAPSHOT#<scope>#<channel>` | `HOUR#<date>#<hour>`, `DAY#<date>`, `WEEK#<date>` or `ALL#<date>` | |
+//! | what has to be folded again | `ten_…#STALE` | `TRACK#trk_…`, `HOUR#<hour>`, `RIPENING#<hour>`, `DAY#<date>` or `WEEK#<date>` | |
+//! | what was folded | `ten_…#FOLDED` | `HOUR#<date>#<hour>` or `DAY#<date>` | |
+//! | progress of aggregation | `ten_…` | `PROGRESS` | |
+//! | cached KPI answer | `ten_…#CACHED#<scope>#<channel>` | `<filters>` | |
 
 use std::marker::PhantomData;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use crate::{
+    activity::Activity,
     apikey::ApiKey,
+    automation::{Automation, Runs, Tally},
+    connection::{Connection, Provider, SignIn},
     delivery::{Attempt, Delivery},
     endpoint::{Endpoint, Hour},
     event::Event,
-    id::{ClientId, DeliveryId, EndpointId, EventId, KeyId, NoticeId, TenantId},
+    id::{ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, KeyId, NoticeId, TenantId, TrackId},
     idempotency::Once,
     limit::Bucket,
     notice::Notice,
+    snapshot::{Cached, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     tenant::{Client, Slug, Tenant},
+    usage::Usage,
 };
 
 /// Opens exactly one row, which is an `E`.
@@ -222,4 +240,215 @@ pub fn parked(tenant: TenantId, endpoint: EndpointId, delivery: DeliveryId) -> I
 /// Everything that waits for an endpoint.
 pub fn all_parked(tenant: TenantId, endpoint: EndpointId) -> Index {
     place(format!("{tenant}#PARKED#{endpoint}"), String::new())
+}
+
+// ── CRM connections ──────────────────────────────────────────────────────
+
+/// The tenant's connection to a CRM: there is one at most.
+pub fn connection(tenant: TenantId, provider: Provider) -> Key<Connection> {
+    one(tenant.to_string(), format!("CONNECTION#{provider}"))
+}
+
+/// All CRMs that a tenant has connected.
+pub fn connections(tenant: TenantId) -> Range<Connection> {
+    many(tenant.to_string(), "CONNECTION#")
+}
+
+/// A sign-in at a CRM that has begun, by the hash of its state.
+pub fn sign_in(tenant: TenantId, hash: &str) -> Key<SignIn> {
+    one(tenant.to_string(), format!("SIGNIN#{hash}"))
+}
+
+// ── automations ──────────────────────────────────────────────────────────
+
+/// An automation.
+pub fn automation(tenant: TenantId, automation: AutomationId) -> Key<Automation> {
+    one(tenant.to_string(), format!("AUTOMATION#{automation}"))
+}
+
+/// All automations of a tenant, oldest first.
+pub fn automations(tenant: TenantId) -> Range<Automation> {
+    many(tenant.to_string(), "AUTOMATION#")
+}
+
+/// Leads from an automation to its tenant: its webhook knows nothing else.
+pub fn automation_of_any_tenant(automation: AutomationId) -> Index {
+    place(format!("AUTOMATION#{automation}"), "AUTOMATION")
+}
+
+/// How many automations a tenant has.
+pub fn automation_tally(tenant: TenantId) -> Key<Tally> {
+    one(tenant.to_string(), "AUTOMATIONS".into())
+}
+
+/// A part of the counts of one automation.
+pub fn runs(tenant: TenantId, automation: AutomationId, shard: u8) -> Key<Runs> {
+    one(format!("{tenant}#RUNS"), format!("{automation}#{shard}"))
+}
+
+/// All counts of the automations between two, both included, in the order of their ids.
+pub fn runs_between(tenant: TenantId, first: AutomationId, last: AutomationId) -> Range<Runs> {
+    between(format!("{tenant}#RUNS"), &format!("{first}#"), &format!("{last}#\u{10ffff}"))
+}
+
+/// All counts of all automations of a tenant.
+pub fn all_runs(tenant: TenantId) -> Range<Runs> {
+    many(format!("{tenant}#RUNS"), AutomationId::PREFIX)
+}
+
+// ── Make.com usage ───────────────────────────────────────────────────────
+
+/// What one subject used on one day, for a client or for the company.
+pub fn usage(tenant: TenantId, client: Option<ClientId>, date: Date, subject: &str) -> Key<Usage> {
+    one(usage_of(tenant, client), format!("{date}#{subject}"))
+}
+
+/// What a client, or the company, used from one day to another, both included; by day.
+pub fn usage_between(tenant: TenantId, client: Option<ClientId>, from: Date, to: Date) -> Range<Usage> {
+    between(usage_of(tenant, client), &format!("{from}#"), &format!("{to}#\u{10ffff}"))
+}
+
+fn usage_of(tenant: TenantId, client: Option<ClientId>) -> String {
+    match client {
+        Some(client) => format!("{tenant}#USAGE#{client}"),
+        None => format!("{tenant}#USAGE#COMPANY"),
+    }
+}
+
+// ── activity and its snapshots ───────────────────────────────────────────
+
+/// A report of activity: stored once under its track, hour and id.
+pub fn activity(tenant: TenantId, track: TrackId, hour: Timestamp, activity: ActivityId) -> Key<Activity> {
+    one(format!("{tenant}#TRACK#{track}"), format!("{}#{activity}", minute(hour)))
+}
+
+/// All reports of a track, by hour.
+pub fn activities(tenant: TenantId, track: TrackId) -> Range<Activity> {
+    between(format!("{tenant}#TRACK#{track}"), "0", "\u{10ffff}")
+}
+
+/// What a track adds to an hour.
+pub fn contribution(tenant: TenantId, hour: Timestamp, track: TrackId) -> Key<Contribution> {
+    one(format!("{tenant}#HOUR#{}", minute(hour)), track.to_string())
+}
+
+/// What all tracks add to an hour.
+pub fn contributions(tenant: TenantId, hour: Timestamp) -> Range<Contribution> {
+    many(format!("{tenant}#HOUR#{}", minute(hour)), TrackId::PREFIX)
+}
+
+/// A snapshot.
+pub fn snapshot(tenant: TenantId, series: &Series, span: Span) -> Key<Snapshot> {
+    let place = match span {
+        Span::DayUntil(date, hour) => format!("HOUR#{date}#{}", minute(hour)),
+        Span::Day(date) => format!("DAY#{date}"),
+        Span::Week(monday) => format!("WEEK#{monday}"),
+        Span::AllUntil(date) => format!("ALL#{date}"),
+    };
+    one(format!("{tenant}#SNAPSHOT#{}", named(series)), place)
+}
+
+/// The hours of a day that a series has snapshots of.
+pub fn hours_of_day(tenant: TenantId, series: &Series, date: Date) -> Range<Snapshot> {
+    many(format!("{tenant}#SNAPSHOT#{}", named(series)), &format!("HOUR#{date}#"))
+}
+
+/// The hours of a day that begin before a moment.
+pub fn hours_of_day_before(tenant: TenantId, series: &Series, date: Date, before: Timestamp) -> Range<Snapshot> {
+    let until = before - jiff::SignedDuration::from_mins(1);
+    between(
+        format!("{tenant}#SNAPSHOT#{}", named(series)),
+        &format!("HOUR#{date}#"),
+        &format!("HOUR#{date}#{}", minute(until)),
+    )
+}
+
+/// The days from one to another, both included.
+pub fn days(tenant: TenantId, series: &Series, from: Date, to: Date) -> Range<Snapshot> {
+    between(format!("{tenant}#SNAPSHOT#{}", named(series)), &format!("DAY#{from}"), &format!("DAY#{to}"))
+}
+
+/// The running totals from the end of one day to that of another.
+pub fn totals(tenant: TenantId, series: &Series, from: Date, to: Date) -> Range<Snapshot> {
+    between(format!("{tenant}#SNAPSHOT#{}", named(series)), &format!("ALL#{from}"), &format!("ALL#{to}"))
+}
+
+/// The channel comes last and has no `#` in it, so whatever an agent or team is called, no two series are named alike.
+fn named(series: &Series) -> String {
+    let channel = series.channel.map_or("*", crate::activity::Channel::word);
+    match &series.scope {
+        Scope::Tenant => format!("TENANT#{channel}"),
+        Scope::Team(team) => format!("TEAM#{team}#{channel}"),
+        Scope::Agent(agent) => format!("AGENT#{agent}#{channel}"),
+    }
+}
+
+/// The note that something has to be folded again.
+pub fn mark(tenant: TenantId, stale: Stale) -> Key<Mark> {
+    let place = match stale {
+        Stale::Track(track) => format!("TRACK#{track}"),
+        Stale::Hour(hour) => format!("HOUR#{}", minute(hour)),
+        Stale::Ripening(hour) => format!("RIPENING#{}", minute(hour)),
+        Stale::Day(date) => format!("DAY#{date}"),
+        Stale::Week(monday) => format!("WEEK#{monday}"),
+    };
+    one(stale_of(tenant), place)
+}
+
+/// The tracks that have to be worked out again.
+pub fn stale_tracks(tenant: TenantId) -> Range<Mark> {
+    many(stale_of(tenant), "TRACK#")
+}
+
+/// The hours that have to be folded again, oldest first.
+pub fn stale_hours(tenant: TenantId) -> Range<Mark> {
+    many(stale_of(tenant), "HOUR#")
+}
+
+/// The hours up to one that wait for their messages to be given up.
+pub fn ripe_hours(tenant: TenantId, until: Timestamp) -> Range<Mark> {
+    between(stale_of(tenant), "RIPENING#", &format!("RIPENING#{}", minute(until)))
+}
+
+/// The days that have to be folded again, oldest first.
+pub fn stale_days(tenant: TenantId) -> Range<Mark> {
+    many(stale_of(tenant), "DAY#")
+}
+
+/// The weeks that have to be folded again, oldest first.
+pub fn stale_weeks(tenant: TenantId) -> Range<Mark> {
+    many(stale_of(tenant), "WEEK#")
+}
+
+fn stale_of(tenant: TenantId) -> String {
+    format!("{tenant}#STALE")
+}
+
+/// Which series an hour or a day was folded into.
+pub fn folded(tenant: TenantId, date: Date, hour: Option<Timestamp>) -> Key<Folded> {
+    let place = match hour {
+        Some(hour) => format!("HOUR#{date}#{}", minute(hour)),
+        None => format!("DAY#{date}"),
+    };
+    one(format!("{tenant}#FOLDED"), place)
+}
+
+/// Which series the hours of a day were folded into.
+pub fn folded_hours(tenant: TenantId, date: Date) -> Range<Folded> {
+    many(format!("{tenant}#FOLDED"), &format!("HOUR#{date}#"))
+}
+
+/// How far a tenant's aggregation has come.
+pub fn progress(tenant: TenantId) -> Key<Progress> {
+    one(tenant.to_string(), "PROGRESS".into())
+}
+
+/// An answer that is good for a moment.
+pub fn cached(tenant: TenantId, series: &Series, filters: &str) -> Key<Cached> {
+    one(format!("{tenant}#CACHED#{}", named(series)), filters.into())
+}
+
+/// To the minute: for hours, which begin at one.
+fn minute(at: Timestamp) -> String {
+    moment(at)[..16].into()
 }

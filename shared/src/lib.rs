@@ -1,7 +1,10 @@
 //! What every function of Crossdock stands on. `README.md` beside this tells where to look.
 
+pub mod activity;
 pub mod apikey;
+pub mod automation;
 pub mod boot;
+pub mod connection;
 pub mod cursor;
 pub mod delivery;
 pub mod egress;
@@ -19,10 +22,13 @@ pub mod notice;
 pub mod queue;
 pub mod secrets;
 pub mod sign;
+pub mod sketch;
+pub mod snapshot;
 pub mod table;
 pub mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
+pub mod usage;
 
 pub use error::{Error, Fault, Result};

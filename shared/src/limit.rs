@@ -46,6 +46,14 @@ impl Rate {
         fails_open: true,
     };
 
+    /// What a Make.com webhook takes: 300 in any 10 seconds (help.make.com, webhooks), as a burst of half of them and
+    /// the other half spread over the time.
+    pub const MAKE: Self = Self {
+        burst: 150,
+        period_ms: 10_000,
+        fails_open: true,
+    };
+
     fn block(self) -> u32 {
         (self.burst / 20).max(1)
     }
@@ -93,6 +101,21 @@ impl Standing {
     }
 }
 
+/// What came of asking for one token.
+pub enum Drawn {
+    /// Go on.
+    Token {
+        /// What this process holds besides.
+        left: u32,
+        /// When the bucket is full again, in milliseconds since 1970.
+        full_at: i64,
+    },
+    /// The table could not be asked, and this limit fails open.
+    Unknown,
+    /// Wait for so many milliseconds.
+    Wait(i64),
+}
+
 struct Lease {
     left: u32,
     full_at: i64,
@@ -104,8 +127,8 @@ pub struct Limits {
     leases: Arc<Mutex<HashMap<String, Lease>>>,
 }
 
-/// What came of asking for tokens.
-pub enum Leased {
+/// What came of asking the table for tokens.
+enum Leased {
     /// Go on; the bucket is full again at this moment (ms since 1970).
     Granted(i64),
     /// Wait for so many milliseconds.
@@ -116,29 +139,38 @@ impl Limits {
     /// Lets one call of this caller pass, or says how long to wait.
     pub(crate) async fn pass(&self, table: &Table, call: &Call, tenant: TenantId, who: &str, rate: Rate) -> Result<()> {
         let now = call.now.as_millisecond();
-        let slot = format!("{tenant}/{who}");
-        let (left, full_at) = match self.spend(&slot) {
-            Some(found) => found,
-            None => match self.lease(table, tenant, who, rate, now).await {
-                Ok(Ok((granted, full_at))) => {
-                    self.keep(slot, granted - 1, full_at);
-                    (granted - 1, full_at)
-                }
-                Ok(Err(wait)) => {
-                    call.stand(Standing { rate, remaining: 0, reset_s: seconds(wait) });
-                    return Err(Error::TooMany { retry_after: seconds(wait).unsigned_abs() });
-                }
-                Err(error) if rate.fails_open => {
-                    tracing::warn!(error = ?error, "the limit could not be asked, the call passes");
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            },
+        let (left, full_at) = match self.draw(table, tenant, who, rate, now).await? {
+            Drawn::Token { left, full_at } => (left, full_at),
+            Drawn::Unknown => return Ok(()),
+            Drawn::Wait(wait) => {
+                call.stand(Standing { rate, remaining: 0, reset_s: seconds(wait) });
+                return Err(Error::TooMany { retry_after: seconds(wait).unsigned_abs() });
+            }
         };
         let wait = (full_at - now).max(0);
         let remaining = left + ((rate.period_ms - wait).max(0) * i64::from(rate.burst) / rate.period_ms) as u32;
         call.stand(Standing { rate, remaining: remaining.min(rate.burst), reset_s: seconds(wait) });
         Ok(())
+    }
+
+    /// One token for somebody, or how long to wait for it.
+    pub async fn draw(&self, table: &Table, tenant: TenantId, who: &str, rate: Rate, now: i64) -> Result<Drawn> {
+        let slot = format!("{tenant}/{who}");
+        if let Some((left, full_at)) = self.spend(&slot) {
+            return Ok(Drawn::Token { left, full_at });
+        }
+        match self.lease(table, tenant, who, rate, now).await {
+            Ok(Ok((granted, full_at))) => {
+                self.keep(slot, granted - 1, full_at);
+                Ok(Drawn::Token { left: granted - 1, full_at })
+            }
+            Ok(Err(wait)) => Ok(Drawn::Wait(wait)),
+            Err(error) if rate.fails_open => {
+                tracing::warn!(error = ?error, "the limit could not be asked, the call passes");
+                Ok(Drawn::Unknown)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn spend(&self, slot: &str) -> Option<(u32, i64)> {
@@ -170,7 +202,7 @@ impl Limits {
 }
 
 /// Takes tokens out of a bucket, or says when there will be enough. One write, or two where the bucket was full.
-pub async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u32, now: i64) -> Result<Leased> {
+async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u32, now: i64) -> Result<Leased> {
     let cost = rate.cost_ms(tokens);
     let bucket = || key::limit(tenant, who);
     let drawn = table

@@ -14,24 +14,50 @@ use data_encoding::BASE64;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::error::{Error, Result};
+
+/// A key has at least so many characters.
+const SHORTEST_KEY: usize = 32;
 
 /// How long a process believes what it has read.
 const BELIEVE: Duration = Duration::from_secs(300);
 
 /// The platform's secrets, as they stand in Secrets Manager.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Platform {
     /// The keys that seal the tenants' secrets.
     pub keyring: Keyring,
     /// OAuth apps by CRM.
-    #[serde(default)]
     pub oauth: BTreeMap<String, OAuthApp>,
     /// What an outside cron proves itself with.
-    #[serde(default)]
     pub cron_secret: Option<SecretString>,
+}
+
+/// The JSON of the secret. CloudFormation can generate one text at its top: that is the first key.
+#[derive(Deserialize)]
+struct Stored {
+    keyring: Keyring,
+    first_key: Option<SecretString>,
+    #[serde(default)]
+    oauth: BTreeMap<String, OAuthApp>,
+    cron_secret: Option<SecretString>,
+}
+
+impl From<Stored> for Platform {
+    fn from(mut stored: Stored) -> Self {
+        if let Some(key) = stored.first_key {
+            stored.keyring.keys.insert("first".into(), key);
+        }
+        Self {
+            keyring: stored.keyring,
+            oauth: stored.oauth,
+            cron_secret: stored.cron_secret,
+        }
+    }
 }
 
 /// Our app with one CRM.
@@ -43,10 +69,11 @@ pub struct OAuthApp {
     pub client_secret: SecretString,
 }
 
-/// Keys by id, and which of them seals.
+/// Keys by id, and which of them seals. A key is any random text: its SHA-256 is what encrypts.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Keyring {
     current: String,
+    #[serde(default)]
     keys: BTreeMap<String, SecretString>,
 }
 
@@ -103,10 +130,11 @@ impl Keyring {
     }
 
     fn cipher(&self, id: &str) -> Result<Aes256Gcm> {
-        let unusable = || Error::internal("the keyring lacks a usable key", format!("key `{id}`"));
-        let key = self.keys.get(id).ok_or_else(unusable)?;
-        let key = BASE64.decode(key.expose_secret().as_bytes()).map_err(|_| unusable())?;
-        Aes256Gcm::new_from_slice(&key).map_err(|_| unusable())
+        let text = self.keys.get(id).map(ExposeSecret::expose_secret).filter(|text| text.len() >= SHORTEST_KEY);
+        let text = text.ok_or_else(|| {
+            Error::internal("the keyring lacks a usable key", format!("key `{id}`: missing, or under {SHORTEST_KEY} characters"))
+        })?;
+        Ok(Aes256Gcm::new(&Sha256::digest(text)))
     }
 }
 
@@ -123,8 +151,7 @@ pub fn webhook_secret() -> SecretString {
 
 /// Eight hexadecimal digits of its SHA-256: enough to tell secrets apart, not enough to guess one.
 pub fn fingerprint(secret: &SecretString) -> String {
-    use sha2::Digest;
-    data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(secret.expose_secret())[..4])
+    data_encoding::HEXLOWER.encode(&Sha256::digest(secret.expose_secret())[..4])
 }
 
 /// Reads the platform's secrets: once at a cold start, then every five minutes.

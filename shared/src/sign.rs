@@ -5,7 +5,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::error::{Error, Result};
 
@@ -72,6 +73,13 @@ pub fn verify(secrets: &[SecretString], headers: &HeaderMap, now: Timestamp, bod
     if secrets.iter().any(holds) { Ok(()) } else { Err(Flaw::Signature) }
 }
 
+/// Whether what was presented is one of the secrets. Takes as long for a near miss as for nonsense.
+pub fn is_one_of(secrets: &[SecretString], presented: &[u8]) -> bool {
+    let presented = Sha256::digest(presented);
+    let same = |secret: &SecretString| presented.ct_eq(&Sha256::digest(secret.expose_secret()));
+    secrets.iter().fold(Choice::from(0), |found, secret| found | same(secret)).into()
+}
+
 /// HMAC-SHA256 over `id.timestamp.body`, keyed by the decoded bytes of the secret.
 fn mac(secret: &SecretString, id: &str, at: i64, body: &[u8]) -> Option<Hmac<Sha256>> {
     let key = BASE64.decode(secret.expose_secret().strip_prefix("whsec_")?.as_bytes()).ok()?;
@@ -113,6 +121,15 @@ mod tests {
         assert_eq!(verify(&[crate::secrets::webhook_secret()], &headers, at, body), Err(Flaw::Signature));
         assert_eq!(verify(&[], &headers, at, body), Err(Flaw::Signature));
         assert_eq!(verify(&secrets, &HeaderMap::new(), at, body), Err(Flaw::Headers));
+    }
+
+    #[test]
+    fn a_secret_is_itself_alone() {
+        let secrets = [crate::secrets::webhook_secret(), SecretString::from(SECRET)];
+        assert!(is_one_of(&secrets, SECRET.as_bytes()));
+        assert!(!is_one_of(&secrets, &SECRET.as_bytes()[..30]));
+        assert!(!is_one_of(&secrets, b""));
+        assert!(!is_one_of(&[], b""));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{collections::HashMap, marker::PhantomData, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{
         AttributeValue, ConsumedCapacity, Delete, KeysAndAttributes, Put, ReturnConsumedCapacity, ReturnValue,
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -232,6 +232,59 @@ impl Table {
         Ok(())
     }
 
+    /// Stores a row in place of the one whose `field` was read as `seen`. `false` where it has changed since, or gone.
+    pub async fn replace<E: Row>(&self, row: &E, field: &str, seen: impl Serialize) -> Result<bool> {
+        let terms = Terms::seen(field, seen)?;
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item(row)?))
+            .set_condition_expression(terms.condition())
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .set_return_consumed_capacity(self.metering())
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                self.count("PutItem", answer.consumed_capacity.as_ref());
+                Ok(true)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
+    /// Removes the row whose `field` was read as `seen`. `false` where it has changed since, or gone.
+    pub async fn delete_seen<E: Row>(&self, key: Key<E>, field: &str, seen: impl Serialize) -> Result<bool> {
+        let terms = Terms::seen(field, seen)?;
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key("pk", s(&key.pk))
+            .key("sk", s(&key.sk))
+            .set_condition_expression(terms.condition())
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .set_return_consumed_capacity(self.metering())
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                self.count("DeleteItem", answer.consumed_capacity.as_ref());
+                Ok(true)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
     /// Removes a row, if it is there.
     pub async fn delete<E: Row>(&self, key: Key<E>) -> Result<()> {
         let answer = self
@@ -313,6 +366,11 @@ impl Table {
 
     /// The keys that the sparse index lists in one partition, up to a sort key (an empty one: all), first to last.
     pub async fn list_index(&self, until: &Index, limit: u16) -> Result<Vec<Listed>> {
+        self.list_index_after(until, None, limit).await
+    }
+
+    /// The same, beginning behind the last one of the page before.
+    pub async fn list_index_after(&self, until: &Index, after: Option<&Listed>, limit: u16) -> Result<Vec<Listed>> {
         let query = self.client.query().table_name(&self.name).index_name("gsi1");
         let query = if until.sk.is_empty() {
             query.key_condition_expression("gsi1pk = :pk")
@@ -323,6 +381,14 @@ impl Table {
         };
         let answer = query
             .expression_attribute_values(":pk", s(&until.pk))
+            .set_exclusive_start_key(after.map(|last| {
+                HashMap::from([
+                    ("pk".into(), s(&last.pk)),
+                    ("sk".into(), s(&last.sk)),
+                    ("gsi1pk".into(), s(&until.pk)),
+                    ("gsi1sk".into(), s(&last.place)),
+                ])
+            }))
             .limit(i32::from(limit))
             .set_return_consumed_capacity(self.metering())
             .send()
@@ -413,6 +479,17 @@ struct Terms {
 }
 
 impl Terms {
+    /// One condition: the field is still what was read.
+    fn seen(field: &str, value: impl Serialize) -> Result<Self> {
+        let mut terms = Self::default();
+        let condition = format!("{} = {}", terms.name(field), terms.value(value));
+        terms.conditions.push(condition);
+        match terms.fault.take() {
+            Some(fault) => Err(fault),
+            None => Ok(terms),
+        }
+    }
+
     fn name(&mut self, field: &str) -> String {
         let name = format!("#{}", field.replace('.', "_"));
         self.names.insert(name.clone(), field.into());
@@ -700,7 +777,8 @@ pub fn row<E: Row>(item: Item) -> Result<E> {
     serde_dynamo::from_item(item).map_err(|cause| Error::internal("a stored row cannot be read", cause))
 }
 
-fn item<E: Row>(row: &E) -> Result<Item> {
+/// A row as it is stored.
+pub(crate) fn item<E: Row>(row: &E) -> Result<Item> {
     let mut item: Item =
         serde_dynamo::to_item(row).map_err(|cause| Error::internal("a row does not serialize", cause))?;
     let key = row.key();

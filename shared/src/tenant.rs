@@ -104,3 +104,9 @@ impl Row for Slug {
         key::slug(self.tenant, &self.slug)
     }
 }
+
+/// Whether a text can be a slug: 1 to 63 of a to z, 0 to 9 and `-`.
+pub fn is_slug(text: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(plain)
+}

@@ -1,6 +1,7 @@
 //! The functions' binaries: built by Cargo, packed the way Lambda wants them.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Cursor, Write},
     path::{Path, PathBuf},
@@ -9,13 +10,17 @@ use std::{
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{ChildStderr, ChildStdout, Command},
+};
 
 use crate::{
     error::{Context, Error, Result},
     paths,
-    progress::Outcome,
+    progress::{Outcome, Step},
     python::last_lines,
+    template::Template,
 };
 
 /// One function's code, ready to upload.
@@ -37,10 +42,17 @@ pub fn package_file(binary: &str) -> PathBuf {
         .join("bootstrap.zip")
 }
 
-/// Builds every function and packs those that changed.
-pub async fn ready(targets: Targets) -> Result<(Outcome, Vec<Package>)> {
-    let crates = function_crates().await?;
-    let executables = build(&crates, targets).await?;
+/// Builds the functions that `template` names, and packs those that changed.
+pub async fn ready(
+    template: &Template,
+    targets: Targets,
+    step: &Step,
+) -> Result<(Outcome, Vec<Package>)> {
+    let wanted = template.binaries();
+    let crates = crates_of(&wanted).await?;
+    let mut executables = build(&crates, targets, step).await?;
+    executables.retain(|executable| wanted.contains(&executable.binary));
+    step.note("packing");
     tokio::task::spawn_blocking(move || pack_all(&executables))
         .await
         .context("packing the functions stopped")?
@@ -64,9 +76,11 @@ struct Metadata {
 struct Crate {
     name: String,
     manifest_path: PathBuf,
+    targets: Vec<Target>,
 }
 
-async fn function_crates() -> Result<Vec<String>> {
+/// The crates under functions/ that hold the wanted binaries.
+async fn crates_of(wanted: &BTreeSet<String>) -> Result<Vec<String>> {
     let answer = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
@@ -75,12 +89,27 @@ async fn function_crates() -> Result<Vec<String>> {
     let metadata: Metadata =
         serde_json::from_slice(&answer.stdout).context("cannot read cargo metadata")?;
     let functions = paths::workspace().join("functions");
-    Ok(metadata
-        .packages
-        .into_iter()
-        .filter(|found| found.manifest_path.starts_with(&functions))
-        .map(|found| found.name)
-        .collect())
+    let mut missing = wanted.clone();
+    let mut crates = Vec::new();
+    for found in metadata.packages {
+        if !found.manifest_path.starts_with(&functions) {
+            continue;
+        }
+        let before = missing.len();
+        for target in found.targets.iter().filter(|target| target.is_binary()) {
+            missing.remove(&target.name);
+        }
+        if missing.len() < before {
+            crates.push(found.name);
+        }
+    }
+    match missing.first() {
+        None => Ok(crates),
+        Some(binary) => Err(Error::new(format!(
+            "template.yaml has a function target/lambda/{binary}/, but no crate under functions/ has that binary"
+        ))
+        .next(format!("Add src/bin/{binary}.rs, or mend CodeUri."))),
+    }
 }
 
 fn cargo() -> Command {
@@ -111,6 +140,12 @@ struct Target {
     kind: Vec<String>,
 }
 
+impl Target {
+    fn is_binary(&self) -> bool {
+        self.kind == ["bin"]
+    }
+}
+
 #[derive(Deserialize)]
 struct Profile {
     test: bool,
@@ -122,10 +157,15 @@ struct Executable {
     file: PathBuf,
 }
 
-async fn build(crates: &[String], targets: Targets) -> Result<Vec<Executable>> {
+async fn build(crates: &[String], targets: Targets, step: &Step) -> Result<Vec<Executable>> {
     let mut command = cargo();
     command
-        .args(["build", "--bins", "--message-format", "json-render-diagnostics"])
+        .args([
+            "build",
+            "--bins",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
         .args(["-p", env!("CARGO_PKG_NAME")]);
     if targets == Targets::BinariesAndTests {
         command.arg("--tests");
@@ -133,16 +173,46 @@ async fn build(crates: &[String], targets: Targets) -> Result<Vec<Executable>> {
     for name in crates {
         command.args(["-p", name]);
     }
-    let answer = command.output().await.context("cannot run cargo build")?;
-    if !answer.status.success() {
-        let said = String::from_utf8_lossy(&answer.stderr);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo build")?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (messages, said) = tokio::join!(read_all(stdout), follow(stderr, step));
+    let status = child.wait().await.context("cannot wait for cargo build")?;
+    if !status.success() {
         return Err(Error::new(format!(
             "the functions do not build:\n{}",
             last_lines(&said, 40)
         ))
         .next("Mend the code, then start again."));
     }
-    executables(&answer.stdout, &paths::workspace().join("functions"))
+    executables(&messages, &paths::workspace().join("functions"))
+}
+
+async fn read_all(output: Option<ChildStdout>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut output) = output {
+        // What cannot be read is missing from the messages, and said there.
+        let _ = output.read_to_end(&mut bytes).await;
+    }
+    bytes
+}
+
+/// Shows what Cargo is compiling, and keeps all of it for the case that it fails.
+async fn follow(output: Option<ChildStderr>, step: &Step) -> String {
+    let mut said = String::new();
+    let Some(output) = output else {
+        return said;
+    };
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        step.note(line.trim());
+        said.push_str(&line);
+        said.push('\n');
+    }
+    said
 }
 
 fn executables(messages: &[u8], functions: &Path) -> Result<Vec<Executable>> {
@@ -157,8 +227,8 @@ fn executables(messages: &[u8], functions: &Path) -> Result<Vec<Executable>> {
         else {
             continue;
         };
-        if ours && message.reason == "compiler-artifact" && !profile.test && target.kind == ["bin"]
-        {
+        let built = message.reason == "compiler-artifact" && !profile.test;
+        if ours && built && target.is_binary() {
             found.push(Executable {
                 binary: target.name,
                 file,
@@ -191,7 +261,10 @@ fn pack_all(executables: &[Executable]) -> Result<(Outcome, Vec<Package>)> {
     } else {
         Outcome::Skipped("unchanged")
     };
-    Ok((outcome, packed.into_iter().map(|(_, package)| package).collect()))
+    Ok((
+        outcome,
+        packed.into_iter().map(|(_, package)| package).collect(),
+    ))
 }
 
 /// Packs one binary, unless it is the one that was packed last time.

@@ -1,22 +1,15 @@
 //! `template.yaml` into the emulator, by the command that also deploys it to AWS.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    binaries::{self, Package},
+    binaries::Package,
     emulator::{ACCESS_KEY, REGION, SECRET_KEY},
     error::{Context, Error, Result},
     gateway,
@@ -24,6 +17,7 @@ use crate::{
     paths::{self, Home},
     progress::Outcome,
     python::{Python, last_lines},
+    template::Template,
 };
 
 /// The name of the stack.
@@ -86,10 +80,10 @@ pub async fn ready(
     python: &Python,
     home: &Home,
     sdk: &SdkConfig,
+    template: &Template,
     packages: &[Package],
     parameters: &[(&str, String)],
 ) -> Result<(Outcome, Deployed)> {
-    let template = Template::read(packages)?;
     let fingerprint = template.fingerprint(parameters);
     let record = read_record(home);
     if let Some(record) = record
@@ -106,9 +100,16 @@ pub async fn ready(
         return Ok((outcome, deployed));
     }
     let file = home.path("template.yaml");
-    fs::write(&file, &template.text).context("cannot write the template")?;
-    sam_deploy(python, home, &file, sdk.endpoint_url().unwrap_or_default(), parameters).await?;
-    shim(sdk).await?;
+    fs::write(&file, template.text()).context("cannot write the template")?;
+    sam_deploy(
+        python,
+        home,
+        &file,
+        sdk.endpoint_url().unwrap_or_default(),
+        parameters,
+    )
+    .await?;
+    shim(sdk, parameters).await?;
     let mut deployed = look(sdk).await?;
     deployed.binaries = match_binaries(sdk, packages).await?;
     let record = Record {
@@ -123,99 +124,6 @@ pub async fn ready(
 fn read_record(home: &Home) -> Option<Record> {
     let text = fs::read(home.path("deployed.json")).ok()?;
     serde_json::from_slice(&text).ok()
-}
-
-/// The template with this machine's paths in place of relative ones.
-struct Template {
-    text: String,
-    /// Files that the template includes, and that SAM uploads.
-    included: Vec<PathBuf>,
-}
-
-impl Template {
-    fn read(packages: &[Package]) -> Result<Self> {
-        let file = paths::workspace().join("template.yaml");
-        let text = fs::read_to_string(&file)
-            .context(format!("cannot read {}", file.display()))
-            .map_err(|error| error.next("The template belongs in the workspace's root."))?;
-        let template = Self::relocate(&text, &paths::workspace());
-        for binary in binaries_of(&text) {
-            if !packages.iter().any(|package| package.binary == binary) {
-                return Err(Error::new(format!(
-                    "template.yaml has a function target/lambda/{binary}/, but no crate under functions/ has that binary"
-                ))
-                .next("Add src/bin, or mend CodeUri."));
-            }
-        }
-        Ok(template)
-    }
-
-    fn relocate(text: &str, workspace: &Path) -> Self {
-        let mut included = Vec::new();
-        let mut relocated = String::with_capacity(text.len());
-        for line in text.lines() {
-            match relative_path(line) {
-                Some(path) => {
-                    let place = match binary_of(path) {
-                        Some(binary) => binaries::package_file(binary),
-                        None => {
-                            included.push(workspace.join(path));
-                            workspace.join(path)
-                        }
-                    };
-                    relocated.push_str(&line.replace(path, &place.to_string_lossy()));
-                }
-                None => relocated.push_str(line),
-            }
-            relocated.push('\n');
-        }
-        Self {
-            text: relocated,
-            included,
-        }
-    }
-
-    fn fingerprint(&self, parameters: &[(&str, String)]) -> String {
-        let mut digest = Sha256::new();
-        digest.update(&self.text);
-        for file in &self.included {
-            digest.update(fs::read(file).unwrap_or_default());
-        }
-        for (name, value) in parameters {
-            digest.update(format!("{name}={value}\n"));
-        }
-        data_encoding::HEXLOWER.encode(&digest.finalize())
-    }
-}
-
-/// The relative path on a line that names one, in block or in flow style.
-fn relative_path(line: &str) -> Option<&str> {
-    const KEYS: [&str; 4] = ["CodeUri:", "Location:", "ContentUri:", "DefinitionUri:"];
-    if line.trim_start().starts_with('#') {
-        return None;
-    }
-    let start = KEYS
-        .iter()
-        .find_map(|key| line.find(key).map(|at| at + key.len()))?;
-    let value = line[start..].trim_start_matches([' ', '\'', '"']);
-    let end = value
-        .find([' ', ',', '}', '\'', '"'])
-        .unwrap_or(value.len());
-    let path = &value[..end];
-    let elsewhere = path.is_empty() || path.starts_with(['/', '!', '{']) || path.contains("://");
-    (!elsewhere).then_some(path)
-}
-
-fn binary_of(path: &str) -> Option<&str> {
-    let binary = path.strip_prefix("target/lambda/")?.trim_end_matches('/');
-    (!binary.is_empty() && !binary.contains('/')).then_some(binary)
-}
-
-fn binaries_of(template: &str) -> impl Iterator<Item = &str> {
-    template
-        .lines()
-        .filter_map(relative_path)
-        .filter_map(binary_of)
 }
 
 async fn sam_deploy(
@@ -233,9 +141,11 @@ async fn sam_deploy(
         .args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
         .args(["--no-confirm-changeset", "--no-fail-on-empty-changeset"])
         .args(["--no-progressbar", "--parameter-overrides"])
-        .args(parameters.iter().map(|(name, value)| {
-            format!("ParameterKey={name},ParameterValue=\"{value}\"")
-        }))
+        .args(
+            parameters
+                .iter()
+                .map(|(name, value)| format!("ParameterKey={name},ParameterValue=\"{value}\"")),
+        )
         .current_dir(home.path(""))
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
@@ -251,6 +161,7 @@ async fn sam_deploy(
         .env_remove("AWS_SESSION_TOKEN")
         .stdin(Stdio::null())
         .kill_on_drop(true);
+    skip_update_check()?;
     let answer = command.output().await.context("cannot run sam deploy")?;
     let log = home.path("deploy.log");
     let said = [answer.stdout.as_slice(), &answer.stderr].concat();
@@ -275,7 +186,16 @@ async fn sam_deploy(
     )))
 }
 
-async fn shim(sdk: &SdkConfig) -> Result<()> {
+/// The version is pinned: SAM need not ask the network for a newer one, least of all without a network.
+fn skip_update_check() -> Result<()> {
+    const WHAT: &str = "cannot write the SAM CLI's settings";
+    let folder = paths::local().join("sam");
+    fs::create_dir_all(&folder).context(WHAT)?;
+    let settings = json!({"lastVersionCheck": jiff::Timestamp::now().as_second()});
+    fs::write(folder.join("metadata.json"), settings.to_string()).context(WHAT)
+}
+
+async fn shim(sdk: &SdkConfig, parameters: &[(&str, String)]) -> Result<()> {
     let cloudformation = aws_sdk_cloudformation::Client::new(sdk);
     let template = cloudformation
         .get_template()
@@ -287,13 +207,16 @@ async fn shim(sdk: &SdkConfig) -> Result<()> {
     let template: Value = serde_json::from_str(template.template_body().unwrap_or_default())
         .context("cannot read the processed template")?;
     let scope = scope(&cloudformation, &template).await?;
-    gateway::apply(&aws_sdk_apigatewayv2::Client::new(sdk), &template, &scope).await
+    // The emulator expands SAM with the parameters' defaults where SAM wants their values: in CORS.
+    let origins = parameters
+        .iter()
+        .find(|(name, _)| *name == "AllowedOrigins")
+        .map(|(_, value)| value.as_str());
+    let gateway = aws_sdk_apigatewayv2::Client::new(sdk);
+    gateway::apply(&gateway, &template, &scope, origins).await
 }
 
-async fn scope(
-    cloudformation: &aws_sdk_cloudformation::Client,
-    template: &Value,
-) -> Result<Scope> {
+async fn scope(cloudformation: &aws_sdk_cloudformation::Client, template: &Value) -> Result<Scope> {
     let stack = describe(cloudformation, STACK).await?;
     // arn:aws:cloudformation:region:account:stack/…
     let account = stack
@@ -317,7 +240,10 @@ async fn scope(
     Ok(Scope {
         parameters: parameters.collect(),
         resources,
-        conditions: template["Conditions"].as_object().cloned().unwrap_or_default(),
+        conditions: template["Conditions"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
         stack_name: STACK.to_owned(),
         account: account.to_owned(),
         region: REGION.to_owned(),
@@ -361,7 +287,10 @@ async fn resources_of(
     while let Some(resource) = pages.next().await {
         let resource = resource.context("cannot list the stack's resources")?;
         found.push((
-            resource.logical_resource_id().unwrap_or_default().to_owned(),
+            resource
+                .logical_resource_id()
+                .unwrap_or_default()
+                .to_owned(),
             Resource {
                 kind: resource.resource_type().unwrap_or_default().to_owned(),
                 physical_id: resource
@@ -435,10 +364,7 @@ async fn code_hashes(lambda: &aws_sdk_lambda::Client) -> Result<BTreeMap<String,
 }
 
 /// Which function runs which binary, told by the code that was just deployed.
-async fn match_binaries(
-    sdk: &SdkConfig,
-    packages: &[Package],
-) -> Result<BTreeMap<String, String>> {
+async fn match_binaries(sdk: &SdkConfig, packages: &[Package]) -> Result<BTreeMap<String, String>> {
     let hashes = code_hashes(&aws_sdk_lambda::Client::new(sdk)).await?;
     Ok(hashes
         .into_iter()
@@ -496,49 +422,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_a_template_become_this_machines_whatever_their_style() {
-        let workspace = Path::new("/work");
-        let zip = binaries::package_file("kpi-query");
-        let text = "\
-      CodeUri: target/lambda/kpi-query/
-      # CodeUri: target/lambda/old/
-    Properties: { Location: infra/storage.yaml, Parameters: {} }
-      Location: https://example.org/template.yaml
-      Location: !Ref Elsewhere
-";
-        let template = Template::relocate(text, workspace);
-
-        assert_eq!(
-            template.text,
-            format!(
-                "\
-      CodeUri: {}
-      # CodeUri: target/lambda/old/
-    Properties: {{ Location: /work/infra/storage.yaml, Parameters: {{}} }}
-      Location: https://example.org/template.yaml
-      Location: !Ref Elsewhere
-",
-                zip.display()
-            )
-        );
-        assert_eq!(template.included, [workspace.join("infra/storage.yaml")]);
-    }
-
-    #[test]
-    fn the_binaries_of_a_template_are_found() {
-        let text = "CodeUri: 'target/lambda/a-b/'\nCodeUri: src/elsewhere/\n";
-        assert_eq!(binaries_of(text).collect::<Vec<_>>(), ["a-b"]);
-    }
-
-    #[test]
-    fn another_parameter_value_is_another_fingerprint() {
-        let template = Template::relocate("Resources: {}", Path::new("/"));
-        let with = |value: &str| template.fingerprint(&[("PublicUrl", value.to_owned())]);
-        assert_eq!(with("a"), with("a"));
-        assert_ne!(with("a"), with("b"));
-    }
-
-    #[test]
     fn a_function_answers_to_its_logical_id_its_binary_and_its_physical_name() {
         let deployed = Deployed {
             functions: BTreeMap::from([("KpiQuery".into(), "crossdock-KpiQuery-1".into())]),
@@ -548,6 +431,12 @@ mod tests {
         for name in ["KpiQuery", "kpi-query", "crossdock-KpiQuery-1"] {
             assert_eq!(deployed.function(name).unwrap(), "crossdock-KpiQuery-1");
         }
-        assert!(deployed.function("other").unwrap_err().to_string().contains("KpiQuery"));
+        assert!(
+            deployed
+                .function("other")
+                .unwrap_err()
+                .to_string()
+                .contains("KpiQuery")
+        );
     }
 }

@@ -125,7 +125,10 @@ impl Emulator {
         let health = format!("{}/_ministack/health", self.url());
         let answers = async {
             loop {
-                if reqwest::get(&health).await.is_ok_and(|answer| answer.status().is_success()) {
+                if reqwest::get(&health)
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
                     return Ok(());
                 }
                 if let Ok(Some(status)) = self.child.try_wait() {

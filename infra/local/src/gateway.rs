@@ -69,13 +69,23 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>,
         Many(Vec<String>),
     }
     Ok(match OneOrMany::deserialize(from)? {
-        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        OneOrMany::One(text) => split(&text),
         OneOrMany::Many(list) => list,
     })
 }
 
-/// Makes every HTTP API of a processed template answer as its body says.
-pub async fn apply(client: &Client, template: &Value, scope: &Scope) -> Result<()> {
+fn split(list: &str) -> Vec<String> {
+    list.split(',').map(|part| part.trim().to_owned()).collect()
+}
+
+/// Makes every HTTP API of a processed template answer as its body says;
+/// where it has CORS rules, `origins` (with commas between them) are the allowed ones.
+pub async fn apply(
+    client: &Client,
+    template: &Value,
+    scope: &Scope,
+    origins: Option<&str>,
+) -> Result<()> {
     let resources = template["Resources"].as_object();
     for (logical_id, resource) in resources.into_iter().flatten() {
         let body = &resource["Properties"]["Body"];
@@ -86,8 +96,11 @@ pub async fn apply(client: &Client, template: &Value, scope: &Scope) -> Result<(
             .resources
             .get(logical_id)
             .ok_or_else(|| Error::new(format!("the API {logical_id} is not deployed")))?;
-        let plan = plan(&scope.resolve(body)?)
+        let mut plan = plan(&scope.resolve(body)?)
             .map_err(|error| Error::new(format!("the body of {logical_id}: {error}")))?;
+        if let (Some(cors), Some(origins)) = (&mut plan.cors, origins) {
+            cors.allow_origins = split(origins);
+        }
         clear(client, &api.physical_id).await?;
         make(client, &api.physical_id, plan).await?;
     }
@@ -295,9 +308,7 @@ mod tests {
     use super::*;
 
     fn body() -> Value {
-        let operation = |uri: &str| {
-            json!({"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": uri, "payloadFormatVersion": "2.0"}})
-        };
+        let operation = |uri: &str| json!({"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": uri, "payloadFormatVersion": "2.0"}});
         let mut closed = operation("closed");
         closed["security"] = json!([{"People": ["read"]}]);
         json!({
@@ -322,7 +333,13 @@ mod tests {
         let routes: Vec<_> = plan
             .routes
             .iter()
-            .map(|route| (route.key.as_str(), route.target.uri.as_str(), route.authorizer.as_ref()))
+            .map(|route| {
+                (
+                    route.key.as_str(),
+                    route.target.uri.as_str(),
+                    route.authorizer.as_ref(),
+                )
+            })
             .collect();
         let people = ("People".to_owned(), vec!["read".to_owned()]);
         assert_eq!(

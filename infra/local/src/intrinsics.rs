@@ -1,4 +1,4 @@
-//! CloudFormation's intrinsic functions, as far as a processed SAM template uses them around its API.
+//! The intrinsic functions of `CloudFormation`, as far as a processed SAM template uses them around its API.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,9 @@ impl Scope {
             },
             "Fn::Split" => match list(argument) {
                 Some([Value::String(glue), whole]) => match self.resolve(whole)? {
-                    Value::String(whole) => Ok(whole.split(glue.as_str()).map(Value::from).collect()),
+                    Value::String(whole) => {
+                        Ok(whole.split(glue.as_str()).map(Value::from).collect())
+                    }
                     _ => Err(wrong()),
                 },
                 _ => Err(wrong()),
@@ -263,10 +265,7 @@ mod tests {
                 ("Origins".into(), "http://a,http://b".into()),
                 ("OidcIssuer".into(), String::new()),
             ]),
-            resources: BTreeMap::from([
-                ("Get".into(), function),
-                ("Identity".into(), nested),
-            ]),
+            resources: BTreeMap::from([("Get".into(), function), ("Identity".into(), nested)]),
             conditions: json!({
                 "OwnPool": {"Fn::Equals": [{"Ref": "OidcIssuer"}, ""]},
                 "Foreign": {"Fn::Not": [{"Condition": "OwnPool"}]},
@@ -297,9 +296,7 @@ mod tests {
 
     #[test]
     fn a_condition_chooses_the_issuer() {
-        let issuer = |condition| {
-            json!({"Fn::If": [condition, {"Fn::GetAtt": ["Identity", "Outputs.Issuer"]}, {"Ref": "OidcIssuer"}]})
-        };
+        let issuer = |condition| json!({"Fn::If": [condition, {"Fn::GetAtt": ["Identity", "Outputs.Issuer"]}, {"Ref": "OidcIssuer"}]});
         resolves(issuer("OwnPool"), json!("https://issuer"));
         resolves(issuer("Foreign"), json!(""));
     }
@@ -309,7 +306,10 @@ mod tests {
         let split = json!({"Fn::Split": [",", {"Ref": "Origins"}]});
         resolves(split.clone(), json!(["http://a", "http://b"]));
         resolves(json!({"Fn::Select": [1, split]}), json!("http://b"));
-        resolves(json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Region"}]]}), json!("a-us-east-1"));
+        resolves(
+            json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Region"}]]}),
+            json!("a-us-east-1"),
+        );
     }
 
     #[test]

@@ -15,5 +15,6 @@ pub mod python;
 pub mod seed;
 pub mod stack;
 pub mod standin;
+pub mod template;
 pub mod testing;
 pub mod watch;

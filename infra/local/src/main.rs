@@ -10,6 +10,7 @@ use local::{
     paths,
     progress::Progress,
     stack::{self, Description, Options, Stack},
+    template::Template,
     watch::Watch,
 };
 
@@ -41,7 +42,7 @@ enum Command {
     },
     /// Invoke a function of the running stack and print its answer
     Invoke {
-        /// Logical id (TenantCreate) or binary name (tenant-create)
+        /// Logical id, as in template.yaml, or binary name
         function: String,
         /// The event, as in events/
         event: PathBuf,
@@ -89,7 +90,9 @@ fn first_port() -> Result<u16> {
     text.parse()
         .ok()
         .filter(|port| (1..=u16::MAX - 2).contains(port))
-        .ok_or_else(|| Error::new(format!("CROSSDOCK_PORT is {text}")).next("A port number, please."))
+        .ok_or_else(|| {
+            Error::new(format!("CROSSDOCK_PORT is {text}")).next("A port number, please.")
+        })
 }
 
 async fn up() -> Result<()> {
@@ -137,10 +140,19 @@ fn summary(stack: &Description, seconds: f64) -> String {
         format!("\nCrossdock is up ({seconds:.0} s)."),
         String::new(),
         format!("  API        {}", stack.api_url),
-        format!("  AWS        {}  (any AWS client, --endpoint-url)", stack.emulator_url),
-        format!("  Stand-in   {}  (Make.com and the CRMs; {0}/_control/)", stack.receiver_url),
+        format!(
+            "  AWS        {}  (any AWS client, --endpoint-url)",
+            stack.emulator_url
+        ),
+        format!(
+            "  Stand-in   {}  (Make.com and the CRMs; {0}/_control/)",
+            stack.receiver_url
+        ),
         format!("  Table      {}", stack.table_name),
-        format!("  All of it  {}", paths::local().join("stack.json").display()),
+        format!(
+            "  All of it  {}",
+            paths::local().join("stack.json").display()
+        ),
         String::new(),
     ];
     for (number, tenant) in stack.tenants.iter().enumerate() {
@@ -153,18 +165,27 @@ fn summary(stack: &Description, seconds: f64) -> String {
         ));
         if let (Some(first), people) = (tenant.users.first(), &tenant.users) {
             let people: Vec<&str> = people.iter().map(|user| user.email.as_str()).collect();
-            lines.push(format!("             {}, password {}", people.join(", "), first.password));
+            lines.push(format!(
+                "             {}, password {}",
+                people.join(", "),
+                first.password
+            ));
         }
     }
-    lines.push("\n  Ctrl-C stops it; the data is kept. Each invocation shows as one line:\n".to_owned());
+    lines.push(
+        "\n  Ctrl-C stops it; the data is kept. Each invocation shows as one line:\n".to_owned(),
+    );
     lines.join("\n")
 }
 
 async fn deploy_changed() -> Result<()> {
     let stack = Description::of_running()?;
+    let template = Template::read()?;
     let progress = Progress::new();
     let packages = progress
-        .step("Functions built", binaries::ready(Targets::Binaries))
+        .step("Functions built", async |step| {
+            binaries::ready(&template, Targets::Binaries, step).await
+        })
         .await?;
     let changed = deploy::update_running(&stack.home, &stack.sdk(), &packages).await?;
     if changed.is_empty() {
@@ -181,8 +202,10 @@ async fn token(role: &str, tenant: usize) -> Result<()> {
         .checked_sub(1)
         .and_then(|index| stack.tenants.get(index))
         .ok_or_else(|| {
-            Error::new(format!("there is no tenant {tenant}"))
-                .next(format!("There are {}, counted from 1.", stack.tenants.len()))
+            Error::new(format!("there is no tenant {tenant}")).next(format!(
+                "There are {}, counted from 1.",
+                stack.tenants.len()
+            ))
         })?;
     println!("{}", stack.sign_in(tenant.user(role)?).await?);
     Ok(())

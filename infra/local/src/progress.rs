@@ -1,7 +1,6 @@
 //! What is being done right now, and how long each step took.
 
 use std::{
-    future::Future,
     io::IsTerminal,
     time::{Duration, Instant},
 };
@@ -28,23 +27,12 @@ impl Progress {
     pub async fn step<T>(
         &self,
         name: &str,
-        work: impl Future<Output = Result<(Outcome, T)>>,
+        work: impl AsyncFnOnce(&Step) -> Result<(Outcome, T)>,
     ) -> Result<T> {
         let begun = Instant::now();
-        let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new_spinner());
-            bar.set_style(
-                ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
-            bar.set_message(name.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        let outcome = work.await;
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        let step = Step::begin(name, self.bars.as_ref());
+        let outcome = work(&step).await;
+        step.end();
         let (mark, note) = match &outcome {
             Ok((Outcome::Done, _)) => ("✓", String::new()),
             Ok((Outcome::Skipped(why), _)) => ("·", format!(", {why}")),
@@ -69,6 +57,43 @@ impl Progress {
 impl Default for Progress {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A step under way.
+pub struct Step {
+    bar: Option<ProgressBar>,
+}
+
+impl Step {
+    fn begin(name: &str, bars: Option<&MultiProgress>) -> Self {
+        let bar = bars.map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            bar.set_style(
+                ProgressStyle::with_template("  {spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            bar.set_prefix(name.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        if bar.is_none() {
+            eprintln!("  … {name}");
+        }
+        Self { bar }
+    }
+
+    /// Says what the step is at, where somebody watches.
+    pub fn note(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 

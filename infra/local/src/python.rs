@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::{
     error::{Context, Error, Result},
     paths,
-    progress::Outcome,
+    progress::{Outcome, Step},
 };
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
@@ -26,7 +26,7 @@ pub struct Python {
 
 impl Python {
     /// Makes the environment, or finds it as it should be.
-    pub async fn ready() -> Result<(Outcome, Self)> {
+    pub async fn ready(step: &Step) -> Result<(Outcome, Self)> {
         let python = Self {
             folder: paths::local().join("python"),
         };
@@ -38,7 +38,7 @@ impl Python {
         {
             return Ok((Outcome::Skipped("unchanged"), python));
         }
-        python.make().await?;
+        python.make(step).await?;
         fs::write(&stamp_file, wanted).context("cannot write the Python stamp")?;
         Ok((Outcome::Done, python))
     }
@@ -53,8 +53,22 @@ impl Python {
         self.folder.join("bin").join(name)
     }
 
-    async fn make(&self) -> Result<()> {
+    /// One file with the trusted roots, wherever this machine keeps its own.
+    pub fn ca_bundle(&self) -> Result<PathBuf> {
+        let libraries = fs::read_dir(self.folder.join("lib")).context("cannot find certificates")?;
+        libraries
+            .flatten()
+            .map(|library| library.path().join("site-packages/certifi/cacert.pem"))
+            .find(|bundle| bundle.exists())
+            .ok_or_else(|| {
+                Error::new("the Python environment has no certificates")
+                    .next("Make it anew: remove target/local/python and start again.")
+            })
+    }
+
+    async fn make(&self, step: &Step) -> Result<()> {
         let system = find_system_python().await?;
+        step.note("making a virtual environment");
         run(
             Command::new(system)
                 .args(["-m", "venv", "--clear"])
@@ -63,12 +77,18 @@ impl Python {
             "On Debian and Ubuntu: sudo apt install python3-venv",
         )
         .await?;
+        step.note("installing packages");
         let list = self.folder.join("requirements.txt");
         fs::write(&list, REQUIREMENTS).context("cannot write requirements.txt")?;
         run(
             Command::new(self.interpreter())
                 .args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .args(["--disable-pip-version-check", "--require-hashes", "--requirement"])
+                .args([
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "--require-hashes",
+                ])
+                .arg("--requirement")
                 .arg(&list),
             "cannot install the emulator and the SAM CLI",
             "Check that pip can reach its package index (proxy, PIP_INDEX_URL), then start again.",
@@ -101,10 +121,18 @@ impl Turn {
 async fn find_system_python() -> Result<PathBuf> {
     let named = std::env::var_os("CROSSDOCK_PYTHON").map(PathBuf::from);
     let usual = [
-        "python3", "python3.13", "python3.12", "python3.11", "python3.10", "python",
+        "python3",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python",
     ];
     for candidate in named.into_iter().chain(usual.map(PathBuf::from)) {
-        if version(&candidate).await.is_some_and(|found| found >= OLDEST) {
+        if version(&candidate)
+            .await
+            .is_some_and(|found| found >= OLDEST)
+        {
             return Ok(candidate);
         }
     }

@@ -171,8 +171,8 @@ async fn make(sdk: &SdkConfig, deployed: &Deployed, people: &People) -> Result<V
             &json!({"name": name, "time_zone": time_zone, "key_name": "demo"}),
         )
         .await?;
-        let created: Created = serde_json::from_value(created)
-            .context("cannot read what tenant-create answered")?;
+        let created: Created =
+            serde_json::from_value(created).context("cannot read what tenant-create answered")?;
         let mut users = Vec::new();
         for role in ROLES {
             let user = User {
@@ -247,10 +247,9 @@ impl People {
     pub async fn sign_in(&self, user: &User) -> Result<String> {
         let answer = self
             .cognito
-            .admin_initiate_auth()
-            .user_pool_id(&self.pool)
+            .initiate_auth()
             .client_id(&self.client)
-            .auth_flow(AuthFlowType::AdminUserPasswordAuth)
+            .auth_flow(AuthFlowType::UserPasswordAuth)
             .auth_parameters("USERNAME", &user.email)
             .auth_parameters("PASSWORD", &user.password)
             .send()

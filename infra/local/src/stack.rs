@@ -22,6 +22,7 @@ use crate::{
     python::Python,
     seed::{self, Secrets, Tenant, User},
     standin,
+    template::Template,
 };
 
 /// How a stack is started.
@@ -94,7 +95,7 @@ pub struct Description {
     pub region: String,
     /// The table.
     pub table_name: String,
-    /// The CloudFormation stack.
+    /// The `CloudFormation` stack.
     pub stack_name: String,
     /// The stand-in for Make.com and the CRMs.
     pub receiver_url: String,
@@ -115,14 +116,16 @@ pub struct Description {
 impl Description {
     /// That of the stack which runs on this machine.
     pub fn of_running() -> Result<Self> {
-        const NEXT: &str = "Start one first: cargo run -p local";
+        let none = || Error::new("no stack is running").next("Start one: cargo run -p local");
         let file = paths::local().join("stack.json");
-        let text = std::fs::read(&file)
-            .context("no stack is running")
-            .map_err(|error| error.next(NEXT))?;
-        serde_json::from_slice(&text)
+        let text = std::fs::read(&file).map_err(|_| none())?;
+        let description: Self = serde_json::from_slice(&text)
             .context(format!("cannot read {}", file.display()))
-            .map_err(|error| error.next(NEXT))
+            .map_err(|error| error.next("Start the stack anew: cargo run -p local"))?;
+        // One that was killed leaves its description behind.
+        let address = description.emulator_url.trim_start_matches("http://");
+        std::net::TcpStream::connect(address).map_err(|_| none())?;
+        Ok(description)
     }
 
     /// The SDK's configuration for this stack, with the administrator's credentials.
@@ -177,28 +180,32 @@ impl Stack {
         let Options { home, .. } = &options;
         let sockets = Sockets::open(options.ports).await?;
         let secrets = Secrets::of(home)?;
+        let template = Template::read()?;
 
         let (python, packages) = tokio::try_join!(
-            progress.step("Python environment (emulator, SAM CLI)", Python::ready()),
-            progress.step("Functions built", binaries::ready(options.targets)),
+            progress.step("Python environment (emulator, SAM CLI)", async |step| {
+                Python::ready(step).await
+            }),
+            progress.step("Functions built", async |step| {
+                binaries::ready(&template, options.targets, step).await
+            }),
         )?;
         if options.keep && !deploy::was_deployed(home) {
             forget_half_made(home)?;
         }
         let emulator = progress
-            .step("AWS emulator started", async {
+            .step("AWS emulator started", async |_| {
                 let emulator =
                     Emulator::start(&python, home, sockets.emulator, options.keep).await?;
                 Ok((Outcome::Done, emulator))
             })
             .await?;
         let sdk = emulator::sdk(&emulator.url());
-        let parameters = sockets.parameters(&secrets, &options.parameters)?;
+        let parameters = sockets.parameters(&python, &options.parameters)?;
         let deployed = progress
-            .step(
-                "Stack deployed",
-                deploy::ready(&python, home, &sdk, &packages, &parameters),
-            )
+            .step("Stack deployed", async |_| {
+                deploy::ready(&python, home, &sdk, &template, &packages, &parameters).await
+            })
             .await?;
 
         let api_url = sockets.api_url()?;
@@ -213,7 +220,9 @@ impl Stack {
 
         secrets.publish(&sdk, &deployed).await?;
         let tenants = progress
-            .step("Demo tenants", seed::ready(home, &sdk, &deployed))
+            .step("Demo tenants", async |_| {
+                seed::ready(home, &sdk, &deployed).await
+            })
             .await?;
 
         let description = Description {
@@ -232,8 +241,7 @@ impl Stack {
             home: home.path(""),
         };
         write_environment(&options.environment, &description).await?;
-        let text =
-            serde_json::to_vec_pretty(&description).context("cannot describe the stack")?;
+        let text = serde_json::to_vec_pretty(&description).context("cannot describe the stack")?;
         paths::write_private(&options.description, &text)?;
         Ok(Self {
             description,
@@ -318,7 +326,7 @@ impl Sockets {
 
     fn parameters(
         &self,
-        secrets: &Secrets,
+        python: &Python,
         further: &[(&'static str, String)],
     ) -> Result<Vec<(&'static str, String)>> {
         let standin = self.standin_url()?;
@@ -330,7 +338,7 @@ impl Sockets {
             ),
             ("EgressAllow", standin.clone()),
             ("VendorOrigin", standin),
-            ("CronSecret", secrets.cron_secret.clone()),
+            ("CaBundle", python.ca_bundle()?.to_string_lossy().into_owned()),
             ("Stage", "dev".to_owned()),
         ];
         for (name, value) in further {
@@ -346,7 +354,9 @@ async fn listen(port: u16) -> Result<TcpListener> {
         .await
         .context(format!("cannot listen on port {port}"))
         .map_err(|error| {
-            error.next("End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000")
+            error.next(
+                "End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000",
+            )
         })
 }
 

@@ -39,7 +39,11 @@ impl Watch {
             .names
             .get(&invocation.function)
             .unwrap_or(&invocation.function);
-        let outcome = match (&invocation.error, invocation.status, invocation.failed_items) {
+        let outcome = match (
+            &invocation.error,
+            invocation.status,
+            invocation.failed_items,
+        ) {
             (Some(error), ..) => format!("FAILED {}", error.lines().next().unwrap_or_default()),
             (None, Some(status), _) => status.to_string(),
             (None, None, 0) => "ok".to_owned(),
@@ -54,7 +58,10 @@ impl Watch {
     }
 
     fn time(&self, seconds: f64) -> String {
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "milliseconds since 1970 fit"
+        )]
         let milliseconds = (seconds * 1000.0) as i64;
         Timestamp::from_millisecond(milliseconds)
             .map(|time| {
@@ -96,7 +103,15 @@ mod tests {
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(
             words,
-            ["22:13:20", "kpi-query", "GET", "/api/dashboard/kpi", "12", "ms", "200"]
+            [
+                "22:13:20",
+                "kpi-query",
+                "GET",
+                "/api/dashboard/kpi",
+                "12",
+                "ms",
+                "200"
+            ]
         );
     }
 

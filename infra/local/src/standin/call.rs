@@ -181,6 +181,19 @@ impl Answer {
     }
 }
 
+#[cfg(test)]
+impl Answer {
+    pub(super) fn find_header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find_map(|(known, value)| (known == name).then_some(value.as_str()))
+    }
+
+    pub(super) fn text_body(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));

@@ -133,7 +133,11 @@ async fn requests(
         match (since.parse::<u64>(), since.parse::<Timestamp>()) {
             (Ok(seq), _) => wanted.after = seq,
             (_, Ok(time)) => wanted.since = Some(time),
-            _ => return Err(Misunderstood("`since` is neither a number nor a time".into())),
+            _ => {
+                return Err(Misunderstood(
+                    "`since` is neither a number nor a time".into(),
+                ));
+            }
         }
     }
     let at_least = asked.at_least.unwrap_or(0);
@@ -187,11 +191,7 @@ async fn order_oauth(
     at_ledger(&world, &vendor, understood(&body)?)
 }
 
-fn at_ledger(
-    world: &World,
-    vendor: &str,
-    order: OauthOrder,
-) -> Result<Json<Value>, Misunderstood> {
+fn at_ledger(world: &World, vendor: &str, order: OauthOrder) -> Result<Json<Value>, Misunderstood> {
     fn done<S>(ledger: &mut Ledger<S>, order: OauthOrder) -> Json<Value> {
         let now = Instant::now();
         ledger.order(order, now);
@@ -235,11 +235,7 @@ struct Misunderstood(String);
 
 impl IntoResponse for Misunderstood {
     fn into_response(self) -> Response {
-        (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "error": self.0 })),
-        )
-            .into_response()
+        (StatusCode::BAD_REQUEST, Json(json!({ "error": self.0 }))).into_response()
     }
 }
 

@@ -35,9 +35,9 @@ fn is_environment(host: &str) -> bool {
         .and_then(|rest| rest.rsplit_once('.'))
         .is_some_and(|(org, region)| {
             !org.is_empty()
-                && region.strip_prefix("crm").is_some_and(|number| {
-                    number.bytes().all(|digit| digit.is_ascii_digit())
-                })
+                && region
+                    .strip_prefix("crm")
+                    .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
         })
 }
 
@@ -69,14 +69,20 @@ impl Dynamics {
                 either(self.authorize(tenant, call, now))
             }
             ("POST", Some((tenant, "oauth2/v2.0/token"))) => either(self.token(tenant, call, now)),
-            _ => Answer::page(StatusCode::NOT_FOUND, "Sign in to your account", "Not found"),
+            _ => Answer::page(
+                StatusCode::NOT_FOUND,
+                "Sign in to your account",
+                "Not found",
+            ),
         }
     }
 
     fn authorize(&mut self, tenant: &str, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let query = &call.query;
         if !self.ledger.knows(query.text("client_id")) {
-            return Err(page("AADSTS700016: Application was not found in the directory."));
+            return Err(page(
+                "AADSTS700016: Application was not found in the directory.",
+            ));
         }
         let back = self
             .ledger
@@ -123,7 +129,9 @@ impl Dynamics {
 
         let (consent, account) = self.ledger.consent(query)?;
         if !is_home(tenant, &account) {
-            return Err(page("AADSTS50020: User account does not exist in tenant and cannot access the application in that tenant."));
+            return Err(page(
+                "AADSTS50020: User account does not exist in tenant and cannot access the application in that tenant.",
+            ));
         }
         if consent.deny {
             return Ok(failed(
@@ -272,7 +280,11 @@ impl Dynamics {
     }
 
     fn mint(&mut self, grant: &Arc<Grant<SignIn>>, scopes: &[String], now: Instant) -> Answer {
-        let token = format!("eyJ0eXAiOiJKV1QifQ.{}.{}", unguessable(300), unguessable(256));
+        let token = format!(
+            "eyJ0eXAiOiJKV1QifQ.{}.{}",
+            unguessable(300),
+            unguessable(256)
+        );
         let seconds = grant.life(rand::random_range(3600..=5400));
         let refresh = grant
             .has("offline_access")
@@ -370,7 +382,10 @@ impl Dynamics {
             }),
             _ => return Err(missing(&path)),
         };
-        let (entity, key) = (set.trim_end_matches('s'), format!("{}id", set.trim_end_matches('s')));
+        let (entity, key) = (
+            set.trim_end_matches('s'),
+            format!("{}id", set.trim_end_matches('s')),
+        );
         if row[&key].as_str() != Some(id) {
             return Err(odata_error(
                 StatusCode::NOT_FOUND,
@@ -401,7 +416,9 @@ impl Wanted {
             return Err(bad(
                 "invalid_scope",
                 70_011,
-                &format!("The provided value for the input parameter 'scope' is not valid. The scope {odd} does not exist."),
+                &format!(
+                    "The provided value for the input parameter 'scope' is not valid. The scope {odd} does not exist."
+                ),
             ));
         }
         let mut resources: Vec<String> = scopes
@@ -661,4 +678,351 @@ fn page(detail: &str) -> Answer {
         "Sorry, but we're having trouble signing you in",
         detail,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+
+    use super::*;
+    use crate::standin::testing::{BACK, Reply, Scene, VERIFIER, s256, with};
+
+    const AUTH: &str = "/login.microsoftonline.com/organizations/oauth2/v2.0/authorize";
+    const TOKEN: &str = "/login.microsoftonline.com/organizations/oauth2/v2.0/token";
+    const ORG: &str = "/acme.crm4.dynamics.com/api/data/v9.2";
+    const SCOPE: &str =
+        "https://acme.crm4.dynamics.com/user_impersonation offline_access openid profile email";
+    const DISCO_SCOPE: &str =
+        "https://globaldisco.crm.dynamics.com/user_impersonation offline_access";
+
+    async fn consent(scene: &Scene, path: &str, changes: &[(&str, &str)]) -> Reply {
+        let challenge = s256();
+        let ask = [
+            ("client_id", "crossdock-dynamics"),
+            ("response_type", "code"),
+            ("redirect_uri", BACK),
+            ("response_mode", "query"),
+            ("scope", SCOPE),
+            ("state", "st"),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        scene.visit(path, &with(&ask, changes)).await
+    }
+
+    async fn code(scene: &Scene, changes: &[(&str, &str)]) -> String {
+        consent(scene, AUTH, changes).await.callback()["code"].clone()
+    }
+
+    fn exchange(code: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("grant_type", "authorization_code"),
+            ("client_id", "crossdock-dynamics"),
+            ("client_secret", "standin-secret-dynamics"),
+            ("code", code),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+            ("scope", SCOPE),
+        ]
+    }
+
+    fn renewal<'a>(token: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("grant_type", "refresh_token"),
+            ("client_id", "crossdock-dynamics"),
+            ("client_secret", "standin-secret-dynamics"),
+            ("refresh_token", token),
+            ("scope", scope),
+        ]
+    }
+
+    fn bearer(tokens: &Value) -> String {
+        format!("Bearer {}", tokens["access_token"].as_str().unwrap())
+    }
+
+    fn claims_of(tokens: &Value) -> Value {
+        let token = tokens["id_token"].as_str().unwrap();
+        let claims = token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_environment_is_connected_and_tells_who_it_is() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("nonce", "n1")]).await;
+
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+
+        assert_eq!(tokens["token_type"], "Bearer");
+        assert_eq!(
+            tokens["scope"],
+            "https://acme.crm4.dynamics.com/user_impersonation"
+        );
+        assert!((3600..=5400).contains(&tokens["expires_in"].as_u64().unwrap()));
+        let claims = claims_of(&tokens);
+        assert_eq!(claims["preferred_username"], "ada@brightline.example");
+        assert_eq!(claims["nonce"], "n1");
+
+        let shown = bearer(&tokens);
+        let me = scene.get(&format!("{ORG}/WhoAmI"), &shown).await.json();
+        let [user, org] = [&me["UserId"], &me["OrganizationId"]].map(|id| id.as_str().unwrap());
+        let path = format!("{ORG}/systemusers({user})?$select=fullname,internalemailaddress");
+        let row = scene.get(&path, &shown).await.json();
+        assert_eq!(row["fullname"], "Ada Brightline");
+        assert_eq!(row["internalemailaddress"], "ada@brightline.example");
+        assert!(row.get("domainname").is_none());
+        let path = format!("{ORG}/organizations({org})?$select=name");
+        assert_eq!(
+            scene.get(&path, &shown).await.json()["name"],
+            "Brightline GmbH"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_is_for_one_environment() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+
+        let elsewhere = "/other.crm4.dynamics.com/api/data/v9.2/WhoAmI";
+        let reply = scene.get(elsewhere, &bearer(&tokens)).await;
+
+        assert_eq!((reply.status, reply.text.as_str()), (401, ""));
+        assert!(
+            reply
+                .header("www-authenticate")
+                .contains("resource_id=https://other.crm4")
+        );
+    }
+
+    #[tokio::test]
+    async fn discovery_comes_first_and_the_same_refresh_token_opens_the_environment() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("scope", DISCO_SCOPE)]).await;
+        let form = with(&exchange(&code), &[("scope", DISCO_SCOPE)]);
+        let tokens = scene.form(TOKEN, &form).await.json();
+
+        let path = "/globaldisco.crm.dynamics.com/api/discovery/v2.0/Instances?$select=Id,FriendlyName,UniqueName,Url,ApiUrl,TenantId";
+        let instances = scene.get(path, &bearer(&tokens)).await.json();
+        let url = instances["value"][0]["Url"].as_str().unwrap();
+        let scope = format!("{url}user_impersonation offline_access");
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let renewed = scene.form(TOKEN, &renewal(refresh, &scope)).await.json();
+
+        let me = "/brightline.crm4.dynamics.com/api/data/v9.2/WhoAmI";
+        let reply = scene.get(me, &bearer(&renewed)).await;
+        assert_eq!(reply.json()["OrganizationId"], instances["value"][0]["Id"]);
+        assert!(tokens.get("id_token").is_none());
+    }
+
+    #[tokio::test]
+    async fn each_refresh_brings_a_new_token_and_the_old_one_stays_good() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let old = tokens["refresh_token"].as_str().unwrap();
+
+        let renewed = scene.form(TOKEN, &renewal(old, SCOPE)).await.json();
+        let again = scene.form(TOKEN, &renewal(old, SCOPE)).await;
+
+        assert_ne!(renewed["refresh_token"], tokens["refresh_token"]);
+        assert_eq!(again.status, 200);
+    }
+
+    #[tokio::test]
+    async fn without_offline_access_there_is_no_refresh_token() {
+        let scene = Scene::open().await;
+        let scope = "https://acme.crm4.dynamics.com/.default";
+        let code = code(&scene, &[("scope", scope)]).await;
+
+        let form = with(&exchange(&code), &[("scope", scope)]);
+        let tokens = scene.form(TOKEN, &form).await.json();
+
+        assert!(tokens.get("refresh_token").is_none());
+        assert!(tokens["scope"].as_str().unwrap().ends_with(scope));
+    }
+
+    #[tokio::test]
+    async fn errors_are_numbered() {
+        let scene = Scene::open().await;
+        let good = code(&scene, &[]).await;
+        let expired = code(&scene, &[("standin_expired_code", "true")]).await;
+        let two = "https://a.crm.dynamics.com/user_impersonation https://b.crm.dynamics.com/user_impersonation";
+        let other = "x".repeat(43);
+        let cases = [
+            (
+                good.as_str(),
+                ("client_id", "other"),
+                400,
+                "unauthorized_client",
+                700_016,
+            ),
+            (
+                good.as_str(),
+                ("client_secret", "no"),
+                401,
+                "invalid_client",
+                7_000_215,
+            ),
+            (
+                good.as_str(),
+                ("code", "unknown"),
+                400,
+                "invalid_grant",
+                9_002_313,
+            ),
+            (
+                good.as_str(),
+                ("code_verifier", other.as_str()),
+                400,
+                "invalid_grant",
+                50_148,
+            ),
+            (
+                good.as_str(),
+                ("code_verifier", ""),
+                400,
+                "invalid_grant",
+                50_148,
+            ),
+            (
+                good.as_str(),
+                ("redirect_uri", "https://app.example/else"),
+                400,
+                "invalid_client",
+                500_112,
+            ),
+            (
+                good.as_str(),
+                ("scope", two),
+                400,
+                "invalid_request",
+                28_000,
+            ),
+            (
+                good.as_str(),
+                ("scope", "everything"),
+                400,
+                "invalid_scope",
+                70_011,
+            ),
+            (
+                good.as_str(),
+                ("resource", "https://a"),
+                400,
+                "invalid_request",
+                901_002,
+            ),
+            (
+                good.as_str(),
+                ("grant_type", "password"),
+                400,
+                "unsupported_grant_type",
+                70_003,
+            ),
+            (
+                expired.as_str(),
+                ("state", ""),
+                400,
+                "invalid_grant",
+                70_008,
+            ),
+        ];
+
+        for (code, change, status, error, number) in cases {
+            let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
+            let body = reply.json();
+            assert_eq!(
+                (reply.status, body["error"].as_str()),
+                (status, Some(error)),
+                "{body}"
+            );
+            assert_eq!(body["error_codes"], json!([number]));
+        }
+        assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
+        let again = scene.form(TOKEN, &exchange(&good)).await.json();
+        assert_eq!(again["error_codes"], json!([54_005]));
+        let refresh = scene.form(TOKEN, &renewal("gone", SCOPE)).await.json();
+        assert_eq!(refresh["error"], "invalid_grant");
+    }
+
+    #[tokio::test]
+    async fn the_sign_in_page_refuses_what_the_app_got_wrong() {
+        let scene = Scene::open().await;
+        for change in [("client_id", "other"), ("redirect_uri", "/x")] {
+            assert_eq!(
+                consent(&scene, AUTH, &[change]).await.status,
+                400,
+                "{change:?}"
+            );
+        }
+        for (change, error) in [
+            (("response_type", "token"), "unsupported_response_type"),
+            (("scope", ""), "invalid_request"),
+            (("scope", "https://graph.example/all"), "invalid_scope"),
+            (
+                ("resource", "https://acme.crm4.dynamics.com"),
+                "invalid_request",
+            ),
+            (("code_challenge_method", "plain"), "invalid_request"),
+            (("standin_deny", "true"), "access_denied"),
+        ] {
+            let back = consent(&scene, AUTH, &[change]).await.callback();
+            assert_eq!(
+                (back["error"].as_str(), back["state"].as_str()),
+                (error, "st")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_own_tenant_and_the_second_version_will_do() {
+        let scene = Scene::open().await;
+        let foreign = AUTH.replace("organizations", &guid(&["another tenant"]));
+        let older = AUTH.replace("/v2.0", "");
+
+        assert_eq!(consent(&scene, &foreign, &[]).await.status, 400);
+        assert_eq!(consent(&scene, &older, &[]).await.status, 404);
+
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let own = claims_of(&tokens)["tid"].as_str().unwrap().to_owned();
+        assert_eq!(
+            consent(&scene, &AUTH.replace("organizations", &own), &[])
+                .await
+                .status,
+            302
+        );
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_not_there_and_columns_that_do_not_exist() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let shown = bearer(&tokens);
+        let me = scene.get(&format!("{ORG}/WhoAmI"), &shown).await.json();
+        let user = me["UserId"].as_str().unwrap();
+        let cases = [
+            (
+                format!("{ORG}/systemusers({})", guid(&["nobody"])),
+                404,
+                "0x80040217",
+            ),
+            (
+                format!("{ORG}/systemusers({user})?$select=nickname"),
+                400,
+                "0x80060888",
+            ),
+            (format!("{ORG}/planets"), 404, "0x8006088a"),
+        ];
+
+        for (path, status, code) in cases {
+            let reply = scene.get(&path, &shown).await;
+            assert_eq!(
+                (reply.status, reply.json()["error"]["code"].as_str()),
+                (status, Some(code))
+            );
+        }
+    }
 }

@@ -137,7 +137,11 @@ impl Fault {
             }
             0 if self.delay_ms == 0 => return Err("a fault that does nothing".into()),
             0 | 1 => {}
-            _ => return Err("one of `status`, `down`, `queue_full`, `too_many_requests`, `closed`".into()),
+            _ => {
+                return Err(
+                    "one of `status`, `down`, `queue_full`, `too_many_requests`, `closed`".into(),
+                );
+            }
         }
         if let Some(status) = self.status
             && !(200..=599).contains(&status)
@@ -454,7 +458,8 @@ mod tests {
 
     #[test]
     fn a_rate_fails_its_share_and_the_same_ones_in_every_run() {
-        let orders = json!([{ "path": "/h/a", "rate": { "share": 0.3, "answer": { "status": 503 } } }]);
+        let orders =
+            json!([{ "path": "/h/a", "rate": { "share": 0.3, "answer": { "status": 503 } } }]);
         let mut first = ordered(orders.clone());
         let mut second = ordered(orders);
 

@@ -86,7 +86,11 @@ impl HubSpot {
             ("GET", "/account-info/2026-03/details" | "/account-info/v3/details") => {
                 either(self.account(call, now))
             }
-            _ => api_error(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "resource not found"),
+            _ => api_error(
+                StatusCode::NOT_FOUND,
+                "OBJECT_NOT_FOUND",
+                "resource not found",
+            ),
         }
     }
 
@@ -372,12 +376,14 @@ fn refused(refusal: Refusal) -> Answer {
             "MISMATCH_REDIRECT_URI_AUTH_CODE",
             "redirect uri does not match the one that the auth code was issued for",
         ),
-        Refusal::VerifierMissing | Refusal::VerifierUnexpected | Refusal::VerifierWrong => {
-            ("BAD_AUTH_CODE", "code verifier does not match the code challenge")
-        }
-        Refusal::Unknown | Refusal::OtherClient | Refusal::Used | Refusal::Expired => {
-            ("BAD_AUTH_CODE", "missing, used, expired or unknown auth code")
-        }
+        Refusal::VerifierMissing | Refusal::VerifierUnexpected | Refusal::VerifierWrong => (
+            "BAD_AUTH_CODE",
+            "code verifier does not match the code challenge",
+        ),
+        Refusal::Unknown | Refusal::OtherClient | Refusal::Used | Refusal::Expired => (
+            "BAD_AUTH_CODE",
+            "missing, used, expired or unknown auth code",
+        ),
     };
     oauth_error("invalid_grant", status, message)
 }
@@ -408,4 +414,270 @@ fn api_error(status: StatusCode, category: &str, message: &str) -> Answer {
 
 fn page(detail: &str) -> Answer {
     Answer::page(StatusCode::BAD_REQUEST, "Authorization failed", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standin::{
+        OauthOrder,
+        testing::{BACK, Reply, Scene, VERIFIER, s256, with},
+    };
+
+    const AUTH: &str = "/app.hubspot.com/oauth/authorize";
+    const TOKEN: &str = "/api.hubapi.com/oauth/2026-03/token";
+    const INTROSPECT: &str = "/api.hubapi.com/oauth/2026-03/token/introspect";
+    const DETAILS: &str = "/api.hubapi.com/account-info/2026-03/details";
+    const CLIENT: [(&str, &str); 2] = [
+        ("client_id", "crossdock-hubspot"),
+        ("client_secret", "standin-secret-hubspot"),
+    ];
+
+    async fn consent(scene: &Scene, changes: &[(&str, &str)]) -> Reply {
+        let (challenge, scope) = (s256(), REQUIRED.join(" "));
+        let ask = [
+            ("client_id", "crossdock-hubspot"),
+            ("redirect_uri", BACK),
+            ("scope", scope.as_str()),
+            ("state", "st"),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        scene.visit(AUTH, &with(&ask, changes)).await
+    }
+
+    async fn code(scene: &Scene, changes: &[(&str, &str)]) -> String {
+        consent(scene, changes).await.callback()["code"].clone()
+    }
+
+    fn exchange(code: &str) -> Vec<(&str, &str)> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+        ];
+        with(&CLIENT, &form)
+    }
+
+    fn renewal(token: &str) -> Vec<(&str, &str)> {
+        with(
+            &CLIENT,
+            &[("grant_type", "refresh_token"), ("refresh_token", token)],
+        )
+    }
+
+    async fn connected(scene: &Scene) -> Value {
+        let code = code(scene, &[]).await;
+        scene.form(TOKEN, &exchange(&code)).await.json()
+    }
+
+    #[tokio::test]
+    async fn a_hub_is_connected_and_tells_who_it_is() {
+        let scene = Scene::open().await;
+
+        let tokens = connected(&scene).await;
+
+        assert_eq!(tokens["token_type"], "bearer");
+        assert_eq!(tokens["expires_in"], 1800);
+        let token = tokens["access_token"].as_str().unwrap();
+        assert!(token.len() >= 300);
+        let asked = with(
+            &CLIENT,
+            &[("token", token), ("token_type_hint", "access_token")],
+        );
+        let facts = scene.form(INTROSPECT, &asked).await.json();
+        assert_eq!(facts["active"], true);
+        assert_eq!(facts["user"], "ada@brightline.example");
+        assert_eq!(facts["hub_domain"], "brightline.example");
+        assert_eq!(facts["hub_id"], tokens["hub_id"]);
+        let details = scene.get(DETAILS, &format!("Bearer {token}")).await.json();
+        assert_eq!(details["portalId"], tokens["hub_id"]);
+    }
+
+    #[tokio::test]
+    async fn a_refresh_brings_the_same_refresh_token() {
+        let scene = Scene::open().await;
+        let tokens = connected(&scene).await;
+
+        let renewed = scene
+            .form(TOKEN, &renewal(tokens["refresh_token"].as_str().unwrap()))
+            .await
+            .json();
+
+        assert_eq!(renewed["refresh_token"], tokens["refresh_token"]);
+        assert_eq!(renewed["hub_id"], tokens["hub_id"]);
+        assert_ne!(renewed["access_token"], tokens["access_token"]);
+    }
+
+    #[tokio::test]
+    async fn the_scopes_must_be_those_that_the_app_declares() {
+        let scene = Scene::open().await;
+        let more = format!("{} tickets", REQUIRED.join(" "));
+        let leads = OPTIONAL.join(" ");
+
+        for changes in [
+            vec![("scope", "oauth")],
+            vec![("scope", more.as_str())],
+            vec![("optional_scope", "content")],
+        ] {
+            let reply = consent(&scene, &changes).await;
+            assert_eq!(reply.status, 400);
+            assert!(reply.text.contains("scope mismatch"), "{}", reply.text);
+        }
+        let granted = code(&scene, &[("optional_scope", &leads)]).await;
+        let tokens = scene.form(TOKEN, &exchange(&granted)).await.json();
+        assert!(
+            tokens["scopes"]
+                .as_array()
+                .unwrap()
+                .contains(&OPTIONAL[0].into())
+        );
+    }
+
+    #[tokio::test]
+    async fn errors_carry_the_fields_of_both_generations() {
+        let scene = Scene::open().await;
+        let good = code(&scene, &[]).await;
+        let expired = code(&scene, &[("standin_expired_code", "true")]).await;
+        let other = "x".repeat(43);
+        let cases = [
+            (
+                good.as_str(),
+                ("client_id", "other"),
+                "invalid_client",
+                "BAD_CLIENT_ID",
+            ),
+            (
+                good.as_str(),
+                ("client_secret", "no"),
+                "invalid_client",
+                "BAD_CLIENT_SECRET",
+            ),
+            (
+                good.as_str(),
+                ("redirect_uri", "https://app.example/else"),
+                "invalid_grant",
+                "MISMATCH_REDIRECT_URI_AUTH_CODE",
+            ),
+            (
+                good.as_str(),
+                ("code_verifier", other.as_str()),
+                "invalid_grant",
+                "BAD_AUTH_CODE",
+            ),
+            (
+                good.as_str(),
+                ("code_verifier", ""),
+                "invalid_grant",
+                "BAD_AUTH_CODE",
+            ),
+            (
+                expired.as_str(),
+                ("state", ""),
+                "invalid_grant",
+                "BAD_AUTH_CODE",
+            ),
+        ];
+
+        for (code, change, error, status) in cases {
+            let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
+            let body = reply.json();
+            assert_eq!(reply.status, 400);
+            assert_eq!(
+                (body["error"].as_str(), body["status"].as_str()),
+                (Some(error), Some(status))
+            );
+            assert_eq!(body["message"], body["error_description"]);
+        }
+        assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
+        let again = scene.form(TOKEN, &exchange(&good)).await.json();
+        assert_eq!(again["status"], "BAD_AUTH_CODE");
+        let refresh = scene.form(TOKEN, &renewal("na1-unknown")).await.json();
+        assert_eq!(refresh["status"], "BAD_REFRESH_TOKEN");
+    }
+
+    #[tokio::test]
+    async fn secrets_belong_into_the_body() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+
+        let path = format!("{TOKEN}?client_secret=standin-secret-hubspot");
+        let reply = scene.form(&path, &exchange(&code)).await;
+
+        assert_eq!(
+            (reply.status, reply.json()["error"].as_str()),
+            (400, Some("invalid_request"))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_endpoints_of_the_first_generation_are_gone() {
+        let scene = Scene::open().await;
+
+        assert_eq!(
+            scene
+                .form("/api.hubapi.com/oauth/v1/token", &[])
+                .await
+                .status,
+            404
+        );
+    }
+
+    #[tokio::test]
+    async fn revoking_ends_the_refresh_token_and_leaves_the_access_token() {
+        let scene = Scene::open().await;
+        let tokens = connected(&scene).await;
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let shown = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let form = with(
+            &CLIENT,
+            &[("token", refresh), ("token_type_hint", "refresh_token")],
+        );
+
+        assert_eq!(
+            scene.form(&format!("{TOKEN}/revoke"), &form).await.status,
+            200
+        );
+
+        assert_eq!(scene.form(TOKEN, &renewal(refresh)).await.status, 400);
+        assert_eq!(
+            scene.form(INTROSPECT, &form).await.json(),
+            json!({ "active": false })
+        );
+        assert_eq!(scene.get(DETAILS, &shown).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_told_from_one_that_never_was() {
+        let scene = Scene::open().await;
+        let tokens = connected(&scene).await;
+        let shown = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let order = OauthOrder {
+            expire_access_tokens: true,
+            ..OauthOrder::default()
+        };
+        scene.control.oauth("hubspot", &order).await.unwrap();
+
+        let expired = scene.get(DETAILS, &shown).await;
+        let unknown = scene.get(DETAILS, "Bearer nobody").await;
+
+        assert_eq!((expired.status, unknown.status), (401, 401));
+        assert_eq!(expired.json()["category"], "EXPIRED_AUTHENTICATION");
+        assert_eq!(unknown.json()["category"], "INVALID_AUTHENTICATION");
+    }
+
+    #[tokio::test]
+    async fn a_consent_can_be_denied() {
+        let scene = Scene::open().await;
+
+        let back = consent(&scene, &[("standin_deny", "true")])
+            .await
+            .callback();
+
+        assert_eq!(
+            (back["error"].as_str(), back["state"].as_str()),
+            ("access_denied", "st")
+        );
+    }
 }

@@ -133,7 +133,10 @@ mod tests {
     async fn a_hook_accepts_anything_as_text() {
         let scene = Scene::open().await;
 
-        for (body, kind) in [("{\"a\":1}", "application/json"), ("not json", "text/plain")] {
+        for (body, kind) in [
+            ("{\"a\":1}", "application/json"),
+            ("not json", "text/plain"),
+        ] {
             let reply = scene.send(HOOK, body, &[("content-type", kind)]).await;
 
             assert_eq!((reply.status, reply.text.as_str()), (200, "Accepted"));
@@ -148,7 +151,11 @@ mod tests {
         for path in ["/hook.us2.make.com/x", "/hook.eu1.make.celonis.com/x"] {
             assert_eq!(scene.send(path, "", &[]).await.status, 200, "{path}");
         }
-        for path in ["/hook.eu1.make.com/", "/hook.eu1.make.com/a/b", "/hook.example.com/a"] {
+        for path in [
+            "/hook.eu1.make.com/",
+            "/hook.eu1.make.com/a/b",
+            "/hook.example.com/a",
+        ] {
             assert_eq!(scene.send(path, "", &[]).await.status, 404, "{path}");
         }
     }
@@ -171,7 +178,13 @@ mod tests {
             assert_eq!(reply.status, status, "{key}");
         }
         assert_eq!(scene.send(HOOK, "{}", &[]).await.status, 401);
-        assert_eq!(scene.send("/hook.eu1.make.com/other", "{}", &[]).await.status, 200);
+        assert_eq!(
+            scene
+                .send("/hook.eu1.make.com/other", "{}", &[])
+                .await
+                .status,
+            200
+        );
     }
 
     #[test]

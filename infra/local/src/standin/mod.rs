@@ -34,6 +34,8 @@ mod record;
 mod salesforce;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod zoho;
 

@@ -76,7 +76,9 @@ impl Consent {
                     ("without", list) => list.split([',', ' ']).collect(),
                     (_, "true") => Value::Bool(true),
                     (_, "false") => Value::Bool(false),
-                    ("expires_in", number) => number.parse::<u64>().map_or(number.into(), Into::into),
+                    ("expires_in", number) => {
+                        number.parse::<u64>().map_or(number.into(), Into::into)
+                    }
                     (_, text) => text.into(),
                 };
                 Some((name.to_owned(), value))
@@ -87,9 +89,7 @@ impl Consent {
         }
         serde_json::from_value(Value::Object(fields))
             .map(Some)
-            .map_err(|error| {
-                Answer::page(StatusCode::BAD_REQUEST, "standin_…", &error.to_string())
-            })
+            .map_err(|error| Answer::page(StatusCode::BAD_REQUEST, "standin_…", &error.to_string()))
     }
 }
 
@@ -265,10 +265,7 @@ impl<S> Ledger<S> {
     pub(super) fn redirect(&self, uri: &str) -> Option<Url> {
         let parsed = Url::parse(uri).ok()?;
         let registered = if self.redirect_uris.is_empty() {
-            let here = matches!(
-                parsed.host_str(),
-                Some("localhost" | "127.0.0.1" | "[::1]")
-            );
+            let here = matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
             parsed.scheme() == "https" || (parsed.scheme() == "http" && here)
         } else {
             self.redirect_uris.iter().any(|known| known == uri)
@@ -442,7 +439,9 @@ impl<S> Ledger<S> {
         let mut live: Vec<(u64, String)> = self
             .access
             .iter()
-            .filter(|(_, access)| access.refresh.as_deref() == Some(refresh) && now < access.expires)
+            .filter(|(_, access)| {
+                access.refresh.as_deref() == Some(refresh) && now < access.expires
+            })
             .map(|(token, access)| (access.born, token.clone()))
             .collect();
         live.sort_unstable();
@@ -660,7 +659,10 @@ mod tests {
         let mut ledger = ledger_with("c", None, now + REMEMBERED);
 
         assert!(ledger.redeem(&shown("c", None), now).is_ok());
-        assert_eq!(ledger.redeem(&shown("c", None), now).err(), Some(Refusal::Used));
+        assert_eq!(
+            ledger.redeem(&shown("c", None), now).err(),
+            Some(Refusal::Used)
+        );
     }
 
     #[test]
@@ -671,15 +673,29 @@ mod tests {
         let other_verifier = "x".repeat(43);
         let cases = [
             (shown("d", Some(VERIFIER)), now, Refusal::Unknown),
-            (Exchange { client_id: "other", ..right() }, now, Refusal::OtherClient),
             (
-                Exchange { redirect_uri: "https://app.example/back/", ..right() },
+                Exchange {
+                    client_id: "other",
+                    ..right()
+                },
+                now,
+                Refusal::OtherClient,
+            ),
+            (
+                Exchange {
+                    redirect_uri: "https://app.example/back/",
+                    ..right()
+                },
                 now,
                 Refusal::OtherRedirect,
             ),
             (right(), now + REMEMBERED, Refusal::Expired),
             (shown("c", None), now, Refusal::VerifierMissing),
-            (shown("c", Some(&other_verifier)), now, Refusal::VerifierWrong),
+            (
+                shown("c", Some(&other_verifier)),
+                now,
+                Refusal::VerifierWrong,
+            ),
             (shown("c", Some("short")), now, Refusal::VerifierWrong),
         ];
 
@@ -703,10 +719,20 @@ mod tests {
     fn only_sensible_addresses_are_redirected_to() {
         let mut ledger = Ledger::<()>::of("test");
 
-        for good in ["https://app.example/back", "http://127.0.0.1:3000/back", "http://localhost/b?x=1"] {
+        for good in [
+            "https://app.example/back",
+            "http://127.0.0.1:3000/back",
+            "http://localhost/b?x=1",
+        ] {
             assert!(ledger.redirect(good).is_some(), "{good}");
         }
-        for bad in ["", "/back", "http://app.example/back", "https://app.example/#x", "javascript:alert(1)"] {
+        for bad in [
+            "",
+            "/back",
+            "http://app.example/back",
+            "https://app.example/#x",
+            "javascript:alert(1)",
+        ] {
             assert!(ledger.redirect(bad).is_none(), "{bad}");
         }
         let order = OauthOrder {

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::{call::Call, held, path::PathPattern};
 
@@ -103,7 +106,7 @@ pub(super) struct Found {
 #[derive(Clone)]
 pub(super) struct Log {
     kept: Arc<Mutex<Kept>>,
-    arrived: Arc<watch::Sender<u64>>,
+    arrived: Arc<watch::Sender<()>>,
     most_requests: usize,
     most_bytes: usize,
 }
@@ -140,7 +143,7 @@ impl Log {
     fn bounded(most_requests: usize, most_bytes: usize) -> Self {
         Self {
             kept: Arc::default(),
-            arrived: Arc::new(watch::Sender::new(0)),
+            arrived: Arc::new(watch::Sender::new(())),
             most_requests,
             most_bytes,
         }
@@ -166,7 +169,7 @@ impl Log {
             kept.dropped += 1;
         }
         drop(kept);
-        self.arrived.send_replace(seq);
+        self.arrived.send_replace(());
         OpenEntry {
             log: self.clone(),
             seq,
@@ -194,15 +197,13 @@ impl Log {
         let mut arrived = self.arrived.subscribe();
         let (mut seen, mut found) = (wanted.after, 0);
         loop {
-            let last = *arrived.borrow_and_update();
-            found += held(&self.kept)
-                .after(seen)
-                .take_while(|entry| entry.seq <= last)
-                .filter(|entry| wanted.has(entry))
-                .count();
-            seen = seen.max(last);
-            let patience = tokio::time::timeout_at(deadline, arrived.changed());
-            if found >= at_least || patience.await.is_err() {
+            arrived.mark_unchanged();
+            {
+                let kept = held(&self.kept);
+                found += kept.after(seen).filter(|entry| wanted.has(entry)).count();
+                seen = seen.max(kept.last_seq);
+            }
+            if found >= at_least || timeout_at(deadline, arrived.changed()).await.is_err() {
                 return self.find(wanted);
             }
         }
@@ -214,7 +215,9 @@ impl Log {
         kept.entries
             .retain(|entry| !path.matches(&entry.call.whole_path));
         kept.bytes = kept.entries.iter().map(|entry| entry.call.body.len()).sum();
-        kept.dropped = 0;
+        if kept.entries.is_empty() {
+            kept.dropped = 0;
+        }
     }
 
     fn close(&self, seq: u64, outcome: Outcome) {

@@ -25,8 +25,23 @@ const CODE_LIFE: Duration = Duration::from_secs(900);
 const SESSION_SECONDS: u64 = 7200;
 
 const SCOPES: [&str; 17] = [
-    "address", "api", "cdp_api", "chatter_api", "content", "custom_permissions", "email", "full", "id",
-    "lightning", "offline_access", "openid", "phone", "profile", "refresh_token", "visualforce", "web",
+    "address",
+    "api",
+    "cdp_api",
+    "chatter_api",
+    "content",
+    "custom_permissions",
+    "email",
+    "full",
+    "id",
+    "lightning",
+    "offline_access",
+    "openid",
+    "phone",
+    "profile",
+    "refresh_token",
+    "visualforce",
+    "web",
 ];
 
 /// An org, known by its My Domain.
@@ -109,7 +124,10 @@ impl Salesforce {
                 )
             })?;
         if query.find("response_type") != Some("code") {
-            return Err(page("unsupported_response_type", "response type not supported"));
+            return Err(page(
+                "unsupported_response_type",
+                "response type not supported",
+            ));
         }
         // Without a scope parameter all scopes of the app are granted.
         let mut scopes = match query.find("scope") {
@@ -175,14 +193,19 @@ impl Salesforce {
         let form = call.form();
         let grant_type = form.find("grant_type");
         if !matches!(grant_type, Some("authorization_code" | "refresh_token")) {
-            return Err(token_error("unsupported_grant_type", "grant type not supported"));
+            return Err(token_error(
+                "unsupported_grant_type",
+                "grant type not supported",
+            ));
         }
         let client_id = self
             .ledger
             .client(&form)
             .map_err(|stranger| match stranger {
                 Stranger::Unknown => token_error("invalid_client_id", "client identifier invalid"),
-                Stranger::WrongSecret => token_error("invalid_client", "invalid client credentials"),
+                Stranger::WrongSecret => {
+                    token_error("invalid_client", "invalid client credentials")
+                }
             })?;
         let secret = form.text("client_secret");
 
@@ -340,7 +363,13 @@ impl Salesforce {
 
     /// SOQL about the organisation itself, which is where its name is.
     fn query(&self, call: &Call, now: Instant) -> Result<Answer, Answer> {
-        let expired = || api_error(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
+        let expired = || {
+            api_error(
+                StatusCode::UNAUTHORIZED,
+                "INVALID_SESSION_ID",
+                "Session expired or invalid",
+            )
+        };
         let token = call.credential("Bearer").unwrap_or_default();
         let access = self.ledger.access(token, now).map_err(|_| expired())?;
         let grant = &access.grant;
@@ -468,10 +497,10 @@ fn claims(grant: &Grant<Org>) -> Value {
     })
 }
 
-/// base64(HMAC-SHA256(client secret, id + issued_at))
+/// `base64(HMAC-SHA256(client secret, id + issued_at))`
 fn signature(secret: &str, id: &str, issued_at: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(id.as_bytes());
     mac.update(issued_at.as_bytes());
     BASE64.encode(&mac.finalize().into_bytes())
@@ -528,4 +557,321 @@ fn page(error: &str, detail: &str) -> Answer {
         "We can't authorize you because of an OAuth error",
         &format!("error={error} error_description={detail}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standin::testing::{BACK, Scene, VERIFIER, s256, with};
+
+    const AUTH: &str = "/login.salesforce.com/services/oauth2/authorize";
+    const TOKEN: &str = "/login.salesforce.com/services/oauth2/token";
+
+    async fn consent(
+        scene: &Scene,
+        path: &str,
+        changes: &[(&str, &str)],
+    ) -> super::super::testing::Reply {
+        let challenge = s256();
+        let ask = [
+            ("response_type", "code"),
+            ("client_id", "crossdock-salesforce"),
+            ("redirect_uri", BACK),
+            ("scope", "api id refresh_token"),
+            ("state", "st"),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        scene.visit(path, &with(&ask, changes)).await
+    }
+
+    async fn code(scene: &Scene, changes: &[(&str, &str)]) -> String {
+        consent(scene, AUTH, changes).await.callback()["code"].clone()
+    }
+
+    fn exchange(code: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("client_id", "crossdock-salesforce"),
+            ("client_secret", "standin-secret-salesforce"),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+        ]
+    }
+
+    fn renewal(token: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("grant_type", "refresh_token"),
+            ("client_id", "crossdock-salesforce"),
+            ("client_secret", "standin-secret-salesforce"),
+            ("refresh_token", token),
+        ]
+    }
+
+    fn bearer(tokens: &Value) -> String {
+        format!("Bearer {}", tokens["access_token"].as_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_org_is_connected_and_tells_who_it_is() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+
+        assert!(tokens.get("expires_in").is_none());
+        assert_eq!(
+            tokens["instance_url"],
+            "https://brightline.my.salesforce.com"
+        );
+        let issued_at = tokens["issued_at"].as_str().unwrap();
+        assert_eq!(issued_at.len(), 13);
+        let id = tokens["id"].as_str().unwrap();
+        assert_eq!(
+            tokens["signature"],
+            signature("standin-secret-salesforce", id, issued_at)
+        );
+        let org = id.split('/').nth(4).unwrap();
+        assert_eq!(org.len(), 18);
+        assert!(
+            tokens["access_token"]
+                .as_str()
+                .unwrap()
+                .starts_with(&format!("{}!", &org[..15]))
+        );
+
+        let shown = bearer(&tokens);
+        let info = scene
+            .get(
+                "/brightline.my.salesforce.com/services/oauth2/userinfo",
+                &shown,
+            )
+            .await
+            .json();
+        assert_eq!(info["email"], "ada@brightline.example");
+        assert_eq!(info["organization_id"], org);
+        let identity = scene
+            .get(&id.replacen("https:/", "", 1), &shown)
+            .await
+            .json();
+        assert_eq!(identity["display_name"], "Ada Brightline");
+        let query = "/brightline.my.salesforce.com/services/data/v67.0/query?q=SELECT+Id,+Name+FROM+Organization";
+        let rows = scene.get(query, &shown).await.json();
+        assert_eq!(rows["records"][0]["Name"], "Brightline GmbH");
+    }
+
+    #[tokio::test]
+    async fn sandboxes_and_my_domains_have_instances_of_their_own() {
+        let scene = Scene::open().await;
+        let hosts = [
+            (
+                "test.salesforce.com",
+                "brightline--uat.sandbox.my.salesforce.com",
+            ),
+            ("acme.my.salesforce.com", "acme.my.salesforce.com"),
+            (
+                "acme--dev.sandbox.my.salesforce.com",
+                "acme--dev.sandbox.my.salesforce.com",
+            ),
+        ];
+
+        for (login, instance) in hosts {
+            let path = format!("/{login}/services/oauth2/authorize");
+            let code = consent(&scene, &path, &[]).await.callback()["code"].clone();
+            let token = format!("/{login}/services/oauth2/token");
+            let tokens = scene.form(&token, &exchange(&code)).await.json();
+            assert_eq!(tokens["instance_url"], format!("https://{instance}"));
+        }
+        let lightning = "/acme.lightning.force.com/services/oauth2/authorize";
+        assert_eq!(consent(&scene, lightning, &[]).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_code_is_nothing_in_production() {
+        let scene = Scene::open().await;
+        let path = "/test.salesforce.com/services/oauth2/authorize";
+        let code = consent(&scene, path, &[]).await.callback()["code"].clone();
+
+        let reply = scene.form(TOKEN, &exchange(&code)).await;
+
+        assert_eq!(
+            (reply.status, reply.json()["error"].as_str()),
+            (400, Some("invalid_grant"))
+        );
+    }
+
+    #[tokio::test]
+    async fn there_is_no_way_around_pkce() {
+        let scene = Scene::open().await;
+        for changes in [
+            vec![("code_challenge", ""), ("code_challenge_method", "")],
+            vec![("code_challenge_method", "plain")],
+            vec![("code_challenge_method", "")],
+            vec![("code_challenge", "short")],
+        ] {
+            let back = consent(&scene, AUTH, &changes).await.callback();
+            assert_eq!(back["error"], "invalid_request", "{changes:?}");
+            assert_eq!(back["state"], "st");
+        }
+
+        let code = code(&scene, &[]).await;
+        let other = "x".repeat(43);
+        for (verifier, error) in [
+            ("", "invalid_grant"),
+            (other.as_str(), "invalid_code_verifier"),
+        ] {
+            let reply = scene
+                .form(
+                    TOKEN,
+                    &with(&exchange(&code), &[("code_verifier", verifier)]),
+                )
+                .await;
+            assert_eq!(
+                (reply.status, reply.json()["error"].as_str()),
+                (400, Some(error))
+            );
+        }
+        assert_eq!(scene.form(TOKEN, &exchange(&code)).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn codes_work_once_for_their_app_at_their_address_in_time() {
+        let scene = Scene::open().await;
+        let good = code(&scene, &[]).await;
+        let expired = code(&scene, &[("standin_expired_code", "true")]).await;
+        let cases = [
+            (
+                good.as_str(),
+                ("redirect_uri", "https://app.example/else"),
+                "redirect_uri_mismatch",
+            ),
+            (good.as_str(), ("client_id", "other"), "invalid_client_id"),
+            (good.as_str(), ("client_secret", "wrong"), "invalid_client"),
+            (
+                good.as_str(),
+                ("grant_type", "password"),
+                "unsupported_grant_type",
+            ),
+            (expired.as_str(), ("redirect_uri", BACK), "invalid_grant"),
+            ("unknown", ("redirect_uri", BACK), "invalid_grant"),
+        ];
+
+        for (code, change, error) in cases {
+            let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
+            assert_eq!(
+                (reply.status, reply.json()["error"].as_str()),
+                (400, Some(error))
+            );
+        }
+        assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
+        let again = scene.form(TOKEN, &exchange(&good)).await;
+        assert_eq!(again.json()["error"], "invalid_grant");
+    }
+
+    #[tokio::test]
+    async fn refresh_tokens_stay_unless_they_rotate_and_then_die_at_once() {
+        let scene = Scene::open().await;
+        for rotate in ["false", "true"] {
+            let code = code(&scene, &[("standin_rotate", rotate)]).await;
+            let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+            let old = tokens["refresh_token"].as_str().unwrap();
+
+            let renewed = scene.form(TOKEN, &renewal(old)).await.json();
+            let again = scene.form(TOKEN, &renewal(old)).await;
+
+            assert!(renewed["access_token"].is_string());
+            assert_eq!(renewed.get("refresh_token").is_some(), rotate == "true");
+            assert_eq!(again.status, if rotate == "true" { 400 } else { 200 });
+        }
+    }
+
+    #[tokio::test]
+    async fn without_the_refresh_scope_there_is_no_refresh_token() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("scope", "api openid")]).await;
+
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+
+        assert!(tokens.get("refresh_token").is_none());
+        assert_eq!(tokens["id_token"].as_str().unwrap().split('.').count(), 3);
+    }
+
+    #[tokio::test]
+    async fn denials_come_back_and_mistakes_do_not() {
+        let scene = Scene::open().await;
+
+        let denied = consent(&scene, AUTH, &[("standin_deny", "true")])
+            .await
+            .callback();
+        assert_eq!(denied["error"], "access_denied");
+        assert_eq!(denied["error_description"], "end-user denied authorization");
+
+        for change in [
+            ("client_id", "other"),
+            ("redirect_uri", "/x"),
+            ("scope", "admin"),
+        ] {
+            assert_eq!(
+                consent(&scene, AUTH, &[change]).await.status,
+                400,
+                "{change:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_is_told_in_two_ways() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let shown = bearer(&tokens);
+        let revoke = "/login.salesforce.com/services/oauth2/revoke";
+        let token = tokens["refresh_token"].as_str().unwrap();
+
+        let at_login = scene
+            .get("/login.salesforce.com/services/oauth2/userinfo", &shown)
+            .await;
+        assert_eq!(
+            (at_login.status, at_login.text.as_str()),
+            (403, "Wrong_Org")
+        );
+        assert_eq!(scene.form(revoke, &[("token", token)]).await.status, 200);
+
+        let info = scene
+            .get(
+                "/brightline.my.salesforce.com/services/oauth2/userinfo",
+                &shown,
+            )
+            .await;
+        assert_eq!((info.status, info.text.as_str()), (403, "Bad_OAuth_Token"));
+        let query = "/brightline.my.salesforce.com/services/data/v67.0/query?q=SELECT+Name+FROM+Organization";
+        let data = scene.get(query, &shown).await;
+        assert_eq!(data.status, 401);
+        assert_eq!(data.json()[0]["errorCode"], "INVALID_SESSION_ID");
+        assert_eq!(
+            scene.form(TOKEN, &renewal(token)).await.json()["error"],
+            "invalid_grant"
+        );
+        assert_eq!(scene.form(revoke, &[("token", token)]).await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn the_sixth_approval_of_a_user_ends_the_first() {
+        let scene = Scene::open().await;
+        let mut tokens = vec![];
+        for _ in 0..6 {
+            let code = code(&scene, &[("standin_user", "eve@brightline.example")]).await;
+            let reply = scene.form(TOKEN, &exchange(&code)).await.json();
+            tokens.push(reply["refresh_token"].as_str().unwrap().to_owned());
+        }
+
+        assert_eq!(scene.form(TOKEN, &renewal(&tokens[0])).await.status, 400);
+        assert_eq!(scene.form(TOKEN, &renewal(&tokens[1])).await.status, 200);
+    }
+
+    #[test]
+    fn long_ids_end_in_the_capitals_of_short_ones() {
+        assert_eq!(long_id("001D000000IqhSL"), "001D000000IqhSLIAZ");
+    }
 }

@@ -42,8 +42,7 @@ impl Reply {
     }
 
     pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text)
-            .unwrap_or_else(|_| panic!("{} {}", self.status, self.text))
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{} {}", self.status, self.text))
     }
 
     /// The fields that the browser is sent back with.

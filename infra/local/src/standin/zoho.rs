@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::{
     call::{Answer, Call, either},
     oauth::{
-        Access, Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, number,
-        unguessable_hex,
+        Access, Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, number, unguessable_hex,
     },
 };
 
@@ -147,12 +146,20 @@ impl Zoho {
             .map(|scope| scope.trim().to_owned())
             .collect();
         if let Some(odd) = scopes.iter().find(|scope| !is_scope(scope)) {
-            return Err(page("Invalid OAuth Scope", &format!("Scope does not exist: {odd}")));
+            return Err(page(
+                "Invalid OAuth Scope",
+                &format!("Scope does not exist: {odd}"),
+            ));
         }
         let offline = match query.find("access_type") {
             None | Some("online") => false,
             Some("offline") => true,
-            Some(_) => return Err(page("Invalid Access Type", "access_type is online or offline")),
+            Some(_) => {
+                return Err(page(
+                    "Invalid Access Type",
+                    "access_type is online or offline",
+                ));
+            }
         };
 
         let state = query.find("state");
@@ -321,12 +328,7 @@ impl Zoho {
         Ok(Answer::json(StatusCode::OK, &reply))
     }
 
-    fn mint(
-        &mut self,
-        grant: &Arc<Grant<Home>>,
-        refresh: Option<&str>,
-        now: Instant,
-    ) -> Value {
+    fn mint(&mut self, grant: &Arc<Grant<Home>>, refresh: Option<&str>, now: Instant) -> Value {
         let token = secret();
         let seconds = grant.life(ACCESS_SECONDS);
         let expires = now + Duration::from_secs(seconds);
@@ -381,7 +383,12 @@ impl Zoho {
     }
 
     fn users(&self, here: &'static Region, call: &Call, now: Instant) -> Result<Answer, Answer> {
-        let access = self.opened(here, call, now, &["ZohoCRM.users.READ", "ZohoCRM.users.ALL"])?;
+        let access = self.opened(
+            here,
+            call,
+            now,
+            &["ZohoCRM.users.READ", "ZohoCRM.users.ALL"],
+        )?;
         let account = &access.grant.account;
         let (first, last) = account.names();
         Ok(Answer::json(
@@ -410,7 +417,12 @@ impl Zoho {
         call: &Call,
         now: Instant,
     ) -> Result<Answer, Answer> {
-        let access = self.opened(here, call, now, &["AaaServer.profile.READ", "aaaserver.profile.READ"])?;
+        let access = self.opened(
+            here,
+            call,
+            now,
+            &["AaaServer.profile.READ", "aaaserver.profile.READ"],
+        )?;
         let account = &access.grant.account;
         let (first, last) = account.names();
         Ok(Answer::json(
@@ -495,7 +507,7 @@ fn is_scope(scope: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     (3..=4).contains(&parts.len())
-        && parts.iter().all(|part| is_word(part))
+        && parts.iter().all(is_word)
         && parts.last().is_some_and(|last| {
             ["ALL", "READ", "CREATE", "UPDATE", "DELETE", "WRITE"].contains(last)
         })
@@ -544,4 +556,426 @@ fn api_error(status: StatusCode, code: &str, message: &str) -> Answer {
 
 fn page(title: &str, detail: &str) -> Answer {
     Answer::page(StatusCode::BAD_REQUEST, title, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standin::{
+        OauthOrder,
+        testing::{BACK, Scene, call, with},
+    };
+
+    const AUTH: &str = "/accounts.zoho.com/oauth/v2/auth";
+    const TOKEN: &str = "/accounts.zoho.eu/oauth/v2/token";
+    const ASK: [(&str, &str); 7] = [
+        ("response_type", "code"),
+        ("client_id", "crossdock-zoho"),
+        ("redirect_uri", BACK),
+        (
+            "scope",
+            "ZohoCRM.modules.ALL,ZohoCRM.org.READ,ZohoCRM.users.READ",
+        ),
+        ("access_type", "offline"),
+        ("prompt", "consent"),
+        ("state", "s t&1"),
+    ];
+
+    fn exchange(code: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("grant_type", "authorization_code"),
+            ("client_id", "crossdock-zoho"),
+            ("client_secret", "standin-secret-zoho"),
+            ("redirect_uri", BACK),
+            ("code", code),
+        ]
+    }
+
+    fn renewal(token: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("grant_type", "refresh_token"),
+            ("client_id", "crossdock-zoho"),
+            ("client_secret", "standin-secret-zoho"),
+            ("refresh_token", token),
+        ]
+    }
+
+    async fn code(scene: &Scene, changes: &[(&str, &str)]) -> String {
+        scene.visit(AUTH, &with(&ASK, changes)).await.callback()["code"].clone()
+    }
+
+    #[tokio::test]
+    async fn an_account_is_connected_in_its_own_region() {
+        let scene = Scene::open().await;
+
+        let back = scene.visit(AUTH, &ASK).await.callback();
+        assert_eq!(back["state"], "s t&1");
+        assert_eq!(back["location"], "eu");
+        assert_eq!(back["accounts-server"], "https://accounts.zoho.eu");
+
+        let tokens = scene.form(TOKEN, &exchange(&back["code"])).await.json();
+        assert_eq!(tokens["api_domain"], "https://www.zohoapis.eu");
+        assert_eq!(tokens["token_type"], "Bearer");
+        assert_eq!(tokens["expires_in"], 3600);
+        assert_eq!(
+            tokens["scope"],
+            "ZohoCRM.modules.ALL ZohoCRM.org.READ ZohoCRM.users.READ"
+        );
+
+        let shown = format!(
+            "Zoho-oauthtoken {}",
+            tokens["access_token"].as_str().unwrap()
+        );
+        let org = scene
+            .get("/www.zohoapis.eu/crm/v8/org", &shown)
+            .await
+            .json();
+        assert_eq!(org["org"][0]["company_name"], "Brightline GmbH");
+        let users = scene
+            .get("/www.zohoapis.eu/crm/v8/users?type=CurrentUser", &shown)
+            .await
+            .json();
+        assert_eq!(users["users"][0]["full_name"], "Ada Brightline");
+        assert_eq!(users["users"][0]["email"], "ada@brightline.example");
+    }
+
+    #[tokio::test]
+    async fn a_code_is_nothing_at_another_region_and_still_good_at_its_own() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("standin_location", "au")]).await;
+
+        let wrong = scene
+            .form("/accounts.zoho.com/oauth/v2/token", &exchange(&code))
+            .await;
+        assert_eq!(
+            (wrong.status, &wrong.json()),
+            (200, &json!({ "error": "invalid_code" }))
+        );
+
+        let right = scene
+            .form("/accounts.zoho.com.au/oauth/v2/token", &exchange(&code))
+            .await;
+        assert_eq!(right.json()["api_domain"], "https://www.zohoapis.com.au");
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_with_tokens_is_said_under_200() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let cases = [
+            (("client_id", "other"), "invalid_client"),
+            (("client_secret", "wrong"), "invalid_client_secret"),
+            (
+                ("redirect_uri", "https://app.example/else"),
+                "invalid_redirect_uri",
+            ),
+            (("code", "1000.x.y"), "invalid_code"),
+            (("grant_type", "password"), "general_error"),
+        ];
+
+        for (change, error) in cases {
+            let reply = scene.form(TOKEN, &with(&exchange(&code), &[change])).await;
+            assert_eq!(
+                (reply.status, &reply.json()),
+                (200, &json!({ "error": error }))
+            );
+        }
+
+        assert!(scene.form(TOKEN, &exchange(&code)).await.json()["access_token"].is_string());
+        let again = scene.form(TOKEN, &exchange(&code)).await;
+        assert_eq!(again.json(), json!({ "error": "invalid_code" }));
+    }
+
+    #[tokio::test]
+    async fn a_secret_in_the_query_is_not_seen() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(exchange(&code))
+            .finish();
+
+        let reply = scene.form(&format!("{TOKEN}?{query}"), &[]).await;
+
+        assert_eq!(reply.json(), json!({ "error": "invalid_client" }));
+    }
+
+    #[tokio::test]
+    async fn a_refresh_brings_no_refresh_token_and_no_scope() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+
+        let renewed = scene.form(TOKEN, &renewal(refresh)).await.json();
+
+        assert_ne!(renewed["access_token"], tokens["access_token"]);
+        assert_eq!(renewed["expires_in"], 3600);
+        assert!(renewed.get("refresh_token").is_none());
+        assert!(renewed.get("scope").is_none());
+    }
+
+    #[tokio::test]
+    async fn only_an_offline_consent_brings_a_refresh_token_and_a_second_only_when_asked_again() {
+        let scene = Scene::open().await;
+        let user = ("standin_user", "bo@brightline.example");
+        let consents = [
+            (vec![user, ("access_type", "online")], false),
+            (vec![user, ("prompt", "")], false),
+            (vec![user], true),
+        ];
+
+        for (changes, refreshable) in consents {
+            let code = code(&scene, &changes).await;
+            let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+            assert_eq!(
+                tokens.get("refresh_token").is_some(),
+                refreshable,
+                "{changes:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_consent_page_refuses_what_the_app_got_wrong() {
+        let scene = Scene::open().await;
+        let wrong = [
+            ("client_id", "other"),
+            ("redirect_uri", "http://app.example/"),
+            ("response_type", "token"),
+            ("scope", "ZohoCRM.modules.ALL ZohoCRM.org.READ"),
+            ("scope", ""),
+            ("access_type", "forever"),
+            ("standin_location", "moon"),
+            ("standin_nonsense", "1"),
+        ];
+
+        for change in wrong {
+            let reply = scene.visit(AUTH, &with(&ASK, &[change])).await;
+            assert_eq!(reply.status, 400, "{change:?}");
+            assert!(reply.header("content-type").starts_with("text/html"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_consent_can_be_denied_expired_or_lie_about_its_server() {
+        let scene = Scene::open().await;
+
+        let denied = scene
+            .visit(AUTH, &with(&ASK, &[("standin_deny", "true")]))
+            .await
+            .callback();
+        assert_eq!(denied["error"], "access_denied");
+        assert!(!denied.contains_key("code"));
+
+        let expired = code(&scene, &[("standin_expired_code", "true")]).await;
+        let reply = scene.form(TOKEN, &exchange(&expired)).await;
+        assert_eq!(reply.json(), json!({ "error": "invalid_code" }));
+
+        let evil = (
+            "standin_accounts_server",
+            "https://accounts.zoho.evil.example",
+        );
+        let lied = scene.visit(AUTH, &with(&ASK, &[evil])).await.callback();
+        assert_eq!(
+            lied["accounts-server"],
+            "https://accounts.zoho.evil.example"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_api_wants_its_own_scheme_its_own_region_and_the_scope() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("standin_without", "ZohoCRM.users.READ")]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let token = tokens["access_token"].as_str().unwrap();
+        let right = format!("Zoho-oauthtoken {token}");
+        let cases = [
+            (
+                "/www.zohoapis.eu/crm/v8/org",
+                format!("Bearer {token}"),
+                "INVALID_TOKEN",
+            ),
+            (
+                "/www.zohoapis.com/crm/v8/org",
+                right.clone(),
+                "INVALID_TOKEN",
+            ),
+            (
+                "/www.zohoapis.eu/crm/v8/users",
+                right,
+                "OAUTH_SCOPE_MISMATCH",
+            ),
+        ];
+
+        for (path, shown, code) in cases {
+            let reply = scene.get(path, &shown).await;
+            assert_eq!(
+                (reply.status, reply.json()["code"].as_str()),
+                (401, Some(code))
+            );
+        }
+        let silent = scene.visit("/www.zohoapis.eu/crm/v8/org", &[]).await;
+        assert_eq!(silent.json()["code"], "AUTHENTICATION_FAILURE");
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_is_over_and_so_are_its_access_tokens() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let shown = format!(
+            "Zoho-oauthtoken {}",
+            tokens["access_token"].as_str().unwrap()
+        );
+
+        let revoked = scene
+            .form(
+                "/accounts.zoho.eu/oauth/v2/token/revoke",
+                &[("token", refresh)],
+            )
+            .await;
+
+        assert_eq!(revoked.json(), json!({ "status": "success" }));
+        let renewed = scene.form(TOKEN, &renewal(refresh)).await;
+        assert_eq!(
+            (renewed.status, renewed.json()),
+            (200, json!({ "error": "invalid_code" }))
+        );
+        assert_eq!(
+            scene
+                .get("/www.zohoapis.eu/crm/v8/org", &shown)
+                .await
+                .status,
+            401
+        );
+    }
+
+    #[tokio::test]
+    async fn a_test_can_expire_the_tokens_of_one_account() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("standin_user", "cy@brightline.example")]).await;
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+        let shown = format!(
+            "Zoho-oauthtoken {}",
+            tokens["access_token"].as_str().unwrap()
+        );
+        let expire = |user: &str| OauthOrder {
+            expire_access_tokens: true,
+            user: Some(user.into()),
+            ..OauthOrder::default()
+        };
+
+        scene
+            .control
+            .oauth("zoho", &expire("other@brightline.example"))
+            .await
+            .unwrap();
+        assert_eq!(
+            scene
+                .get("/www.zohoapis.eu/crm/v8/org", &shown)
+                .await
+                .status,
+            200
+        );
+
+        scene
+            .control
+            .oauth("zoho", &expire("cy@brightline.example"))
+            .await
+            .unwrap();
+        assert_eq!(
+            scene
+                .get("/www.zohoapis.eu/crm/v8/org", &shown)
+                .await
+                .status,
+            401
+        );
+    }
+
+    #[tokio::test]
+    async fn the_old_form_of_expiry_counts_milliseconds() {
+        let scene = Scene::open().await;
+        let code = code(&scene, &[("standin_expires_in_sec", "true")]).await;
+
+        let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
+
+        assert_eq!(tokens["expires_in_sec"], 3600);
+        assert_eq!(tokens["expires_in"], 3_600_000);
+    }
+
+    #[test]
+    fn the_eleventh_refresh_in_ten_minutes_is_denied_for_the_rest_of_them() {
+        let (mut zoho, start) = (Zoho::default(), Instant::now());
+        let refresh = connect(&mut zoho, "", start);
+        let mut renew = |at| post(&mut zoho, TOKEN, &renewal(&refresh), at);
+
+        for second in 0..10 {
+            assert!(
+                renew(start + Duration::from_secs(second))
+                    .1
+                    .contains("access_token")
+            );
+        }
+        let (status, body) = renew(start + Duration::from_secs(599));
+        assert_eq!(status, 400);
+        assert!(body.contains("Access Denied"), "{body}");
+        assert!(
+            renew(start + Duration::from_secs(600))
+                .1
+                .contains("access_token")
+        );
+    }
+
+    #[test]
+    fn a_user_of_ones_own_has_five_refresh_tokens_a_minute_and_twenty_in_all() {
+        let (mut zoho, start) = (Zoho::default(), Instant::now());
+        let user = "&standin_user=di%40brightline.example";
+        let at = |number: u64| start + Duration::from_secs(13 * number);
+        let tokens: Vec<String> = (0..21).map(|n| connect(&mut zoho, user, at(n))).collect();
+
+        let (_, oldest) = post(&mut zoho, TOKEN, &renewal(&tokens[0]), at(21));
+        assert!(oldest.contains("invalid_code"));
+        let (_, second) = post(&mut zoho, TOKEN, &renewal(&tokens[1]), at(21));
+        assert!(second.contains("access_token"));
+
+        let soon = at(100);
+        for _ in 0..5 {
+            connect(&mut zoho, user, soon);
+        }
+        let code = consent(&mut zoho, user, soon);
+        let (_, sixth) = post(&mut zoho, TOKEN, &exchange(&code), soon);
+        assert!(sixth.contains("Access Denied"));
+    }
+
+    fn consent(zoho: &mut Zoho, more: &str, at: Instant) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(ASK)
+            .finish();
+        let answer = zoho.answer(&call("GET", &format!("{AUTH}?{query}{more}"), ""), at);
+        let location = url::Url::parse(answer.find_header("location").unwrap()).unwrap();
+        let (_, code) = location
+            .query_pairs()
+            .find(|(name, _)| name == "code")
+            .unwrap();
+        code.into_owned()
+    }
+
+    fn connect(zoho: &mut Zoho, more: &str, at: Instant) -> String {
+        let code = consent(zoho, more, at);
+        let (_, body) = post(zoho, TOKEN, &exchange(&code), at);
+        let tokens: Value = serde_json::from_str(&body).unwrap();
+        tokens["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    fn post(zoho: &mut Zoho, path: &str, form: &[(&str, &str)], at: Instant) -> (u16, String) {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let mut call = call("POST", path, &body);
+        let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+        call.headers.insert("content-type", form);
+        let answer = zoho.answer(&call, at);
+        (answer.status.as_u16(), answer.text_body())
+    }
 }

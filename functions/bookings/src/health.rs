@@ -1,0 +1,145 @@
+//! `GET /api/webhooks/booking-events`: is it configured, does it arrive, what waits.
+
+use deliveries::health::{self, EndpointHealth, Health};
+use serde::Serialize;
+use shared::{
+    Result,
+    apikey::Scope,
+    boot::{Aws, Missing},
+    endpoint::State,
+    gate::{Gate, Machine},
+    http::{Call, Reply},
+    limit::Rate,
+    table::Table,
+};
+use utoipa::ToSchema;
+
+/// Below this share of successes in a day it says so (S3: a success rate above 95 %).
+const GOOD_RATE: f64 = 0.95;
+/// Above this age of what waits it says so.
+const GOOD_AGE_S: u64 = 300;
+/// Above this mean answer time it says so (S3: under two seconds).
+const GOOD_RESPONSE_MS: u64 = 2_000;
+
+/// What answering needs.
+pub struct Deps {
+    /// Who calls.
+    pub gate: Gate,
+    /// The table.
+    pub table: Table,
+}
+
+impl Deps {
+    /// What the function is wired with.
+    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
+        Ok(Self {
+            gate: aws.gate()?,
+            table: aws.table()?,
+        })
+    }
+}
+
+/// The health of booking events on their way out.
+#[derive(Serialize, ToSchema)]
+pub struct BookingHealth {
+    /// `healthy`, `degraded`, `unhealthy` or `not_configured`.
+    status: &'static str,
+    /// Whether any endpoint wants booking events.
+    configured: bool,
+    /// Whether the last attempts got through; null while none was made in a day.
+    reachable: Option<bool>,
+    #[serde(flatten)]
+    health: Health,
+    /// What keeps events from arriving, by name.
+    errors: Vec<Finding>,
+    /// What may soon, by name.
+    warnings: Vec<Finding>,
+}
+
+/// Something found.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub struct Finding {
+    /// Its name: stable, to be matched on.
+    name: &'static str,
+    /// What it is, for a person.
+    detail: String,
+}
+
+/// The health and configuration of booking events: whether an endpoint is there, reachable, how it did in the last 24
+/// hours, how old the queue is and what is parked; errors and warnings by name.
+///
+/// Always 200 for a valid API key with the scope `booking_events`; `status` says how it is.
+#[utoipa::path(
+    get,
+    path = "/api/webhooks/booking-events",
+    operation_id = "booking_events_health",
+    tag = "bookings",
+    security(("api_key" = [])),
+    responses((status = 200, description = "How it is", body = BookingHealth))
+)]
+pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
+    let Machine { tenant, .. } = deps.gate.machine(&call, Scope::BookingEvents, Rate::CALLS).await?;
+
+    let health = health::of(&deps.table, tenant, &["booking.updated", "booking_event.created"], call.now).await?;
+
+    Ok(Reply::ok(judged(health)))
+}
+
+fn judged(health: Health) -> BookingHealth {
+    let (errors, warnings) = (errors(&health), warnings(&health));
+    let configured = !health.endpoints.is_empty();
+    BookingHealth {
+        status: match (configured, errors.is_empty(), warnings.is_empty()) {
+            (false, ..) => "not_configured",
+            (_, false, _) => "unhealthy",
+            (_, _, false) => "degraded",
+            _ => "healthy",
+        },
+        configured,
+        reachable: (health.succeeded + health.failed > 0)
+            .then(|| health.endpoints.iter().any(|endpoint| !endpoint.state.parks() && endpoint.failures == 0)),
+        health,
+        errors,
+        warnings,
+    }
+}
+
+fn errors(health: &Health) -> Vec<Finding> {
+    let found = |name, detail| Finding { name, detail };
+    if health.endpoints.is_empty() {
+        let detail = "no endpoint wants booking events: make one with POST /api/v1/endpoints";
+        return vec![found("no_endpoint", detail.into())];
+    }
+    let closed = |endpoint: &EndpointHealth| match endpoint.state {
+        State::Held => Some(("endpoint_held", "probes open it when it answers again")),
+        State::Disabled => Some(("endpoint_disabled", "enable it when its receiver is there again")),
+        State::Active | State::Degraded => None,
+    };
+    let told = |endpoint: &EndpointHealth| {
+        let (name, then) = closed(endpoint)?;
+        let reason = endpoint.reason.as_deref().unwrap_or("no reason is noted");
+        Some(found(name, format!("{} ({}): {reason}; {then}", endpoint.name, endpoint.host)))
+    };
+    health.endpoints.iter().filter_map(told).collect()
+}
+
+fn warnings(health: &Health) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut warn = |name, detail| found.push(Finding { name, detail });
+    for endpoint in health.endpoints.iter().filter(|endpoint| endpoint.state == State::Degraded) {
+        warn("endpoint_degraded", format!("{} ({}) failed {} times in a row", endpoint.name, endpoint.host, endpoint.failures));
+    }
+    if health.parked > 0 {
+        warn("deliveries_parked", format!("{} deliveries wait for their endpoint to open", health.parked));
+    }
+    if health.success_rate.is_some_and(|rate| rate < GOOD_RATE) {
+        warn("low_success_rate", format!("{} of {} attempts failed in 24 hours", health.failed, health.succeeded + health.failed));
+    }
+    if health.queue_age_seconds > GOOD_AGE_S {
+        warn("old_queue", format!("the oldest delivery waits since {} seconds", health.queue_age_seconds));
+    }
+    if health.average_response_ms.is_some_and(|ms| ms > GOOD_RESPONSE_MS) {
+        warn("slow_endpoint", "the endpoints take more than two seconds to answer".into());
+    }
+    found
+}

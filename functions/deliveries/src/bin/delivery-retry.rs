@@ -1,0 +1,8 @@
+use std::process::ExitCode;
+
+use deliveries::retry;
+use shared::boot;
+
+fn main() -> ExitCode {
+    boot::http(retry::Deps::wire, retry::handle)
+}

@@ -1,0 +1,84 @@
+//! `POST /api/v1/endpoints/{id}/enable`: opens an endpoint that was closed, and sends what waited for it.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use shared::{
+    Error, Result,
+    boot::{Aws, Missing},
+    delivery::Job,
+    endpoint::State,
+    gate::{Gate, Person, Role},
+    http::{Call, Reply},
+    id::EndpointId,
+    idempotency, key,
+    queue::Queue,
+    table::Table,
+};
+
+use super::EndpointView;
+
+/// What opening needs.
+pub struct Deps {
+    /// Who calls.
+    pub gate: Gate,
+    /// The table.
+    pub table: Table,
+    /// Has it looked after.
+    pub queue: Queue,
+}
+
+impl Deps {
+    /// What the function is wired with.
+    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
+        Ok(Self {
+            gate: aws.gate()?,
+            table: aws.table()?,
+            queue: aws.queue("DELIVERY_QUEUE_URL")?,
+        })
+    }
+}
+
+/// Opens a held or disabled endpoint. What was parked for it is sent, oldest first.
+///
+/// For owners. An endpoint that is open already stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/v1/endpoints/{id}/enable",
+    operation_id = "endpoint_enable",
+    tag = "deliveries",
+    params(("id" = EndpointId, Path, description = "The endpoint")),
+    responses((status = 200, description = "It is open", body = EndpointView))
+)]
+pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
+    let person = deps.gate.person(&call, Role::Owner).await?;
+    let id: EndpointId = call.part("id", "endpoint")?;
+
+    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || open(deps, &call, &person, id).await).await
+}
+
+async fn open(deps: &Deps, call: &Call, person: &Person, id: EndpointId) -> Result<Reply> {
+    let endpoint = deps.table.get(key::endpoint(person.tenant, id)).await?;
+    if !endpoint.state.parks() {
+        return Ok(Reply::ok(EndpointView::from(endpoint)));
+    }
+    let check_at = call.now + SignedDuration::from_mins(1);
+    let opened = deps
+        .table
+        .change(key::endpoint(person.tenant, id))
+        .set("state", State::Active)
+        .set("reason", "opened by a person")
+        .set("failures", 0)
+        .remove("failing_since")
+        .set("probes", 0)
+        .set("opened_at", call.now)
+        .set("check_at", check_at)
+        .index(Some(key::due(id.as_bytes(), check_at)))
+        .when("state", endpoint.state)
+        .send()
+        .await?
+        .ok_or_else(|| Error::conflict("the endpoint has just changed; look again"))?;
+    deps.queue.send(&Job::Check { tenant: person.tenant, endpoint: id }, Duration::ZERO).await?;
+
+    Ok(Reply::ok(EndpointView::from(opened)))
+}

@@ -1,0 +1,190 @@
+//! `GET /api/v1/deliveries`: the log of deliveries, newest first.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    Error, Result,
+    boot::{Aws, Missing},
+    cursor,
+    delivery::{Delivery, State},
+    gate::{Gate, Person, Role},
+    http::{Call, Reply},
+    id::{DeliveryId, EndpointId, EventId},
+    key,
+    secrets::Vault,
+    table::{Page, Table},
+    trace::TraceId,
+};
+use utoipa::{IntoParams, ToSchema};
+
+/// So many rows are looked through for one page of a filtered list.
+const LOOKED_THROUGH: usize = 1_000;
+
+/// What listing needs.
+pub struct Deps {
+    /// Who calls.
+    pub gate: Gate,
+    /// The table.
+    pub table: Table,
+    /// Keys that authenticate cursors.
+    pub vault: Vault,
+}
+
+impl Deps {
+    /// What the function is wired with.
+    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
+        Ok(Self {
+            gate: aws.gate()?,
+            table: aws.table()?,
+            vault: aws.vault()?,
+        })
+    }
+}
+
+/// Which deliveries.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only in this state.
+    #[param(value_type = Option<State>)]
+    state: Option<State>,
+    /// Only to this endpoint.
+    endpoint: Option<EndpointId>,
+    /// Only of this type of event.
+    event_type: Option<String>,
+    /// At most so many, 1 to 100.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
+    limit: u16,
+    /// Where an earlier page ended: its `next_cursor`.
+    cursor: Option<String>,
+}
+
+/// A page of deliveries.
+#[derive(Serialize, ToSchema)]
+pub struct Deliveries {
+    /// The deliveries, newest first.
+    deliveries: Vec<DeliveryView>,
+    /// Goes on from here; null at the end. A filtered page may hold fewer than asked for, and still have a next one.
+    next_cursor: Option<String>,
+}
+
+/// A delivery, as it is shown.
+#[derive(Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// Its id: the `webhook-id` of every attempt.
+    id: DeliveryId,
+    /// What is delivered.
+    event_id: EventId,
+    /// Its type.
+    event_type: String,
+    /// To where.
+    endpoint_id: EndpointId,
+    /// How far it is.
+    state: State,
+    /// Attempts made.
+    attempts: u32,
+    /// When its event was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    accepted_at: Timestamp,
+    /// When it is tried next.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    /// How the last attempt ended.
+    last_result: Option<String>,
+    /// What ties it to its event and to what follows.
+    trace_id: TraceId,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            event_id: delivery.event,
+            event_type: delivery.event_type,
+            endpoint_id: delivery.endpoint,
+            state: delivery.state,
+            attempts: delivery.attempts,
+            accepted_at: delivery.accepted_at,
+            next_attempt_at: delivery.due_at,
+            ended_at: delivery.ended_at,
+            last_result: delivery.last,
+            trace_id: delivery.trace,
+        }
+    }
+}
+
+/// The deliveries of the tenant, newest first, with the state of each.
+///
+/// For supervisors and above.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries",
+    operation_id = "delivery_list",
+    tag = "deliveries",
+    params(Filter),
+    responses((status = 200, description = "A page of deliveries", body = Deliveries))
+)]
+pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
+    let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?;
+    let filter = Filter::read(&call)?;
+    let keyring = deps.vault.keyring().await?;
+    let list = filter.name();
+    let after = match &filter.cursor {
+        Some(cursor) => Some(cursor::read(&keyring, tenant, &list, cursor, call.now)?),
+        None => None,
+    };
+
+    let mut page = Page {
+        limit: filter.limit,
+        after,
+        newest_first: true,
+    };
+    let (mut shown, mut looked_through) = (Vec::new(), 0);
+    let more = loop {
+        page.limit = filter.limit - shown.len() as u16;
+        let found = deps.table.list(&key::deliveries(tenant), page.clone()).await?;
+        looked_through += usize::from(page.limit);
+        shown.extend(found.rows.into_iter().filter(|delivery| filter.takes(delivery)));
+        match found.more {
+            Some(after) if shown.len() < usize::from(filter.limit) && looked_through < LOOKED_THROUGH => {
+                page.after = Some(after);
+            }
+            more => break more,
+        }
+    };
+
+    Ok(Reply::ok(Deliveries {
+        next_cursor: more.map(|after| cursor::write(&keyring, tenant, &list, &after, call.now)).transpose()?,
+        deliveries: shown.into_iter().map(Into::into).collect(),
+    }))
+}
+
+impl Filter {
+    fn read(call: &Call) -> Result<Self> {
+        let mut given = call.parameters();
+        let limit = given.parsed::<u16>("limit").unwrap_or(25);
+        let (state, endpoint) = (given.optional("state"), given.optional("endpoint"));
+        let (event_type, cursor) = (given.optional("event_type"), given.optional("cursor"));
+        given.build(|| {
+            Some(Self { state, endpoint, event_type, limit, cursor })
+        })
+        .and_then(|filter| match filter.limit {
+            1..=100 => Ok(filter),
+            _ => Err(Error::invalid("?limit", "must be from 1 to 100")),
+        })
+    }
+
+    fn takes(&self, delivery: &Delivery) -> bool {
+        self.state.is_none_or(|state| delivery.state == state)
+            && self.endpoint.is_none_or(|endpoint| delivery.endpoint == endpoint)
+            && self.event_type.as_ref().is_none_or(|wanted| delivery.event_type == *wanted)
+    }
+
+    /// What a cursor is bound to besides its tenant.
+    fn name(&self) -> String {
+        format!("deliveries {:?} {:?} {:?}", self.state, self.endpoint, self.event_type)
+    }
+}

@@ -1,0 +1,160 @@
+//! Queue of deliveries: makes the next attempt of each, and looks after endpoints.
+
+mod attempt;
+mod check;
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    Result,
+    boot::{Aws, Missing},
+    delivery::{Delivery, GRACE, Job, State, Trigger},
+    egress::Egress,
+    endpoint::Endpoint,
+    id::{DeliveryId, EndpointId, TenantId},
+    key,
+    limit::{Drawn, Limits, Rate},
+    queue::Queue,
+    secrets::Vault,
+    table::Table,
+};
+
+/// How long a process believes what it has read of an endpoint.
+const BELIEVE: Duration = Duration::from_secs(5);
+
+/// What sending needs.
+pub struct Deps {
+    table: Table,
+    queue: Queue,
+    vault: Vault,
+    egress: Egress,
+    stage: String,
+    limits: Limits,
+    endpoints: Mutex<HashMap<EndpointId, (Endpoint, Instant)>>,
+}
+
+impl Deps {
+    /// What the function is wired with.
+    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
+        let queue = aws.queue("DELIVERY_QUEUE_URL")?;
+        Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, aws.setting("STAGE")))
+    }
+
+    /// `stage` is told to receivers as the environment of an event.
+    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, stage: String) -> Self {
+        Self {
+            table,
+            queue,
+            vault,
+            egress,
+            stage,
+            limits: Limits::default(),
+            endpoints: Mutex::default(),
+        }
+    }
+
+    /// The endpoint, perhaps as it was a moment ago.
+    async fn endpoint(&self, tenant: TenantId, id: EndpointId) -> Result<Option<Endpoint>> {
+        let known = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some((endpoint, at)) = known
+            && at.elapsed() < BELIEVE
+        {
+            return Ok(Some(endpoint));
+        }
+        let found = self.table.find(key::endpoint(tenant, id)).await?;
+        if let Some(endpoint) = &found {
+            let mut known = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(id, (endpoint.clone(), Instant::now()));
+        }
+        Ok(found)
+    }
+
+    /// Forgets what is known of an endpoint, for it has changed.
+    fn forget(&self, id: EndpointId) {
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
+/// One message. A repeated or late one finds its attempt made and does nothing.
+pub async fn handle(deps: &Deps, job: Job) -> Result<()> {
+    handle_at(deps, job, Timestamp::now()).await
+}
+
+/// The same at a given time.
+pub async fn handle_at(deps: &Deps, job: Job, now: Timestamp) -> Result<()> {
+    match job {
+        Job::Deliver {
+            tenant,
+            delivery,
+            attempts,
+        } => deliver(deps, tenant, delivery, attempts, now).await,
+        Job::Check { tenant, endpoint } => check::endpoint(deps, tenant, endpoint, now).await,
+    }
+}
+
+async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, now: Timestamp) -> Result<()> {
+    let Some(delivery) = awaited(&deps.table, tenant, id, attempts).await? else {
+        return Ok(());
+    };
+    let Some(endpoint) = deps.endpoint(tenant, delivery.endpoint).await? else {
+        return attempt::abandon(deps, &delivery, now).await;
+    };
+    if endpoint.state.parks() {
+        return park(&deps.table, &delivery).await;
+    }
+    let who = endpoint.id.to_string();
+    let pace = deps.limits.draw(&deps.table, tenant, &who, Rate::MAKE, now.as_millisecond());
+    if let Drawn::Wait(ms) = pace.await? {
+        return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
+    }
+    attempt::make(deps, &delivery, &endpoint, Trigger::Schedule, now).await?;
+    Ok(())
+}
+
+/// The delivery, if it still waits for this very attempt. A stale reading is read again before it is believed.
+async fn awaited(table: &Table, tenant: TenantId, id: DeliveryId, attempts: u32) -> Result<Option<Delivery>> {
+    let waits = |delivery: &Delivery| delivery.state == State::Pending && delivery.attempts == attempts;
+    match table.find(key::delivery(tenant, id)).await? {
+        Some(delivery) if waits(&delivery) => Ok(Some(delivery)),
+        _ => Ok(table.find_now(key::delivery(tenant, id)).await?.filter(waits)),
+    }
+}
+
+/// It waits until its endpoint is opened.
+async fn park(table: &Table, delivery: &Delivery) -> Result<()> {
+    table
+        .change(key::delivery(delivery.tenant, delivery.id))
+        .set("state", State::Parked)
+        .remove("due_at")
+        .index(Some(key::parked(delivery.tenant, delivery.endpoint, delivery.id)))
+        .when("state", State::Pending)
+        .when("attempts", delivery.attempts)
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// The endpoint has had enough for now: the same attempt a little later.
+async fn postpone(deps: &Deps, delivery: &Delivery, by: Duration, now: Timestamp) -> Result<()> {
+    // Spread over twice the wait, or all would come back at the same moment.
+    let by = by.max(Duration::from_secs(1)).mul_f64(1.0 + rand::random::<f64>());
+    let due = now + SignedDuration::try_from(by).unwrap_or(SignedDuration::from_secs(2));
+    let moved = deps
+        .table
+        .change(key::delivery(delivery.tenant, delivery.id))
+        .set("due_at", due)
+        .index(Some(key::due(delivery.id.as_bytes(), due + GRACE)))
+        .when("state", State::Pending)
+        .when("attempts", delivery.attempts)
+        .send()
+        .await?;
+    match moved {
+        Some(delivery) => deps.queue.send(&delivery.job(), by).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,37 @@
+use deliveries::{bury, retry};
+use shared::{
+    delivery::State,
+    gate::{Gate, Role},
+    key,
+    testing::{person, told},
+};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn what_kills_its_worker_is_marked_told_and_can_be_started_again() {
+    let mut world = World::new().await;
+    let event = world.accept("b1").await;
+    world.table.delete(key::event(world.tenant, event.id)).await.unwrap();
+    let job = world.messages().remove(0);
+    world.work(job.clone()).await.expect_err("it cannot be worked on");
+
+    bury::handle(&world.table, job.clone()).await.unwrap();
+    bury::handle(&world.table, job).await.unwrap();
+
+    let delivery = world.delivery().await;
+    assert_eq!(delivery.state, State::Dead);
+    assert_eq!(world.notices().await, ["delivery_dead"], "once, though its letter came twice");
+
+    world.table.put(&event).await.unwrap();
+    let deps = retry::Deps {
+        gate: Gate::new(world.table.clone()),
+        table: world.table.clone(),
+        queue: world.queue.clone(),
+    };
+    let call = person(world.tenant, Role::Owner).with_part("id", delivery.id);
+    let (status, body) = told(retry::handle(&deps, call).await);
+    assert_eq!(status, 202, "{body}");
+    world.run_until(world.now).await;
+    assert_eq!(world.delivery().await.state, State::Delivered);
+}

@@ -1,0 +1,3 @@
+//! The use cases of this area, against a real table.
+
+mod tenant;
