@@ -79,15 +79,7 @@ impl ApiKey {
         let mut bytes = [tenant.as_bytes().as_slice(), id.as_bytes(), &secret].concat();
         bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
         let shown = SecretString::from(format!("{PREFIX}{}", BASE32.encode(&bytes)));
-        let stored = Self {
-            tenant,
-            id,
-            name,
-            scopes,
-            hash: hash(shown.expose_secret()),
-            created_at: now,
-            expires_at,
-        };
+        let stored = Self { tenant, id, name, scopes, hash: hash(shown.expose_secret()), created_at: now, expires_at };
         (stored, shown)
     }
 

@@ -137,14 +137,22 @@ impl Row for Runs {
 }
 
 /// Counts a new execution.
-pub async fn accepted(table: &Table, tenant: TenantId, automation: AutomationId, event: EventId, at: Timestamp) -> Result<()> {
+pub async fn accepted(
+    table: &Table,
+    tenant: TenantId,
+    automation: AutomationId,
+    event: EventId,
+    at: Timestamp,
+) -> Result<()> {
     count(table, tenant, automation, event, "accepted", Some(at)).await
 }
 
 /// Counts an execution whose forwarding failed for good. Nothing for events of another kind.
 pub async fn failed(table: &Table, event: &Event) -> Result<()> {
     match event.content {
-        Content::Automation { automation, .. } => count(table, event.tenant, automation, event.id, "failed", None).await,
+        Content::Automation { automation, .. } => {
+            count(table, event.tenant, automation, event.id, "failed", None).await
+        }
         Content::Booking { .. } => Ok(()),
     }
 }

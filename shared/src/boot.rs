@@ -3,9 +3,7 @@
 //! The only file that reads the environment, builds a client or starts the runtime, which is why the `main` of
 //! every function is one line of wiring. Errors are logged here and nowhere else.
 
-use std::{
-    cell::OnceCell, future::Future, panic::AssertUnwindSafe, process::ExitCode, time::Duration,
-};
+use std::{cell::OnceCell, future::Future, panic::AssertUnwindSafe, process::ExitCode, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 use aws_lambda_events::{
@@ -57,10 +55,7 @@ impl Aws {
     /// The table, named by `TABLE_NAME`.
     pub fn table(&self) -> Result<Table, Missing> {
         let name = required("TABLE_NAME")?;
-        Ok(self
-            .table
-            .get_or_init(|| Table::new(aws_sdk_dynamodb::Client::new(&self.sdk), name))
-            .clone())
+        Ok(self.table.get_or_init(|| Table::new(aws_sdk_dynamodb::Client::new(&self.sdk), name)).clone())
     }
 
     /// Who may call, checked against the table.
@@ -71,10 +66,7 @@ impl Aws {
     /// The platform's secrets, kept in the secret named by `PLATFORM_SECRET_ID`.
     pub fn vault(&self) -> Result<Vault, Missing> {
         let id = required("PLATFORM_SECRET_ID")?;
-        Ok(self
-            .vault
-            .get_or_init(|| Vault::new(aws_sdk_secretsmanager::Client::new(&self.sdk), id))
-            .clone())
+        Ok(self.vault.get_or_init(|| Vault::new(aws_sdk_secretsmanager::Client::new(&self.sdk), id)).clone())
     }
 
     /// The queue whose address stands in that variable.
@@ -211,11 +203,7 @@ impl Changed {
     /// The making of a row: for tests.
     #[cfg(feature = "testing")]
     pub fn making<E: Row>(row: &E) -> Self {
-        Self {
-            kind: E::KIND.into(),
-            old: None,
-            new: crate::table::item(row).ok(),
-        }
+        Self { kind: E::KIND.into(), old: None, new: crate::table::item(row).ok() }
     }
 
     /// The row as it was made, if this is the making of an `E`.
@@ -276,11 +264,7 @@ fn changed(record: EventRecord) -> Result<Changed> {
     let old = image(record.change.old_image);
     let new = image(record.change.new_image);
     let kind = new.as_ref().or(old.as_ref()).and_then(|item| item.get("kind")?.as_s().ok().cloned());
-    Ok(Changed {
-        kind: kind.unwrap_or_default(),
-        old,
-        new,
-    })
+    Ok(Changed { kind: kind.unwrap_or_default(), old, new })
 }
 
 /// Works on one event at a time, from a schedule or from whoever may invoke the function.
@@ -300,7 +284,11 @@ where
                 tracing::error!(error = ?error, "event failed: {error}");
                 match &error {
                     Error::Invalid(faults) => lambda_runtime::Error::from(
-                        faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect::<Vec<_>>().join("; "),
+                        faults
+                            .iter()
+                            .map(|fault| format!("{}: {}", fault.pointer, fault.detail))
+                            .collect::<Vec<_>>()
+                            .join("; "),
                     ),
                     error => lambda_runtime::Error::from(error.public().into_owned()),
                 }

@@ -25,10 +25,8 @@ pub fn write(keyring: &Keyring, tenant: TenantId, list: &str, after: &str, now: 
 pub fn read(keyring: &Keyring, tenant: TenantId, list: &str, cursor: &str, now: Timestamp) -> Result<String> {
     let unknown = || Error::invalid("?cursor", "is not a cursor of this list; begin again without one");
     let sealed = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| unknown())?;
-    let sealed: Sealed = String::from_utf8(sealed)
-        .ok()
-        .and_then(|text| serde_json::from_value(text.into()).ok())
-        .ok_or_else(unknown)?;
+    let sealed: Sealed =
+        String::from_utf8(sealed).ok().and_then(|text| serde_json::from_value(text.into()).ok()).ok_or_else(unknown)?;
     let text = keyring.open(place(&tenant.to_string(), list), &sealed).map_err(|_| unknown())?;
     let (until, after) = text.expose_secret().split_once('/').ok_or_else(unknown)?;
     if until.parse::<i64>().map_err(|_| unknown())? < now.as_second() {

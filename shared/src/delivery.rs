@@ -154,11 +154,7 @@ impl Delivery {
 
     /// The message that has it tried now.
     pub fn job(&self) -> Job {
-        Job::Deliver {
-            tenant: self.tenant,
-            delivery: self.id,
-            attempts: self.attempts,
-        }
+        Job::Deliver { tenant: self.tenant, delivery: self.id, attempts: self.attempts }
     }
 }
 
@@ -298,11 +294,7 @@ mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Result<Answered, Silence> {
-        Ok(Answered {
-            status,
-            retry_after: None,
-            body: body.into(),
-        })
+        Ok(Answered { status, retry_after: None, body: body.into() })
     }
 
     #[test]
@@ -330,7 +322,8 @@ mod tests {
 
     #[test]
     fn the_schedule_is_eight_tries_in_a_day_and_a_bit() {
-        let waits: Vec<u64> = (0..).map_while(|step| wait(step, Verdict::Retry, None, 0.5)).map(|wait| wait.as_secs()).collect();
+        let waits: Vec<u64> =
+            (0..).map_while(|step| wait(step, Verdict::Retry, None, 0.5)).map(|wait| wait.as_secs()).collect();
         assert_eq!(waits, [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
     }
 

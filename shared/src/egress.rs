@@ -34,13 +34,36 @@ static FORBIDDEN: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     [
         // IPv4: this network, private, shared, loopback, link-local (metadata), protocol, documentation, 6to4 relay,
         // benchmarking, multicast, reserved and broadcast.
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-        "224.0.0.0/4", "240.0.0.0/4",
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
         // IPv6: unspecified, loopback, NAT64 (two), discard, Teredo and other protocol uses, documentation (two), 6to4,
         // segment routing, unique local, link-local, site-local, multicast.
-        "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
-        "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+        "::/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
     ]
     .iter()
     .filter_map(|net| net.parse().ok())
@@ -111,11 +134,8 @@ impl Egress {
                 .no_proxy()
                 .user_agent("Crossdock/1")
         };
-        let allowed: Vec<Origin> = allowed
-            .split(',')
-            .filter_map(|origin| Url::parse(origin.trim()).ok())
-            .map(|url| url.origin())
-            .collect();
+        let allowed: Vec<Origin> =
+            allowed.split(',').filter_map(|origin| Url::parse(origin.trim()).ok()).map(|url| url.origin()).collect();
         Self {
             guarded: client().dns_resolver(PublicOnly).build().unwrap_or_default(),
             exempt: (!allowed.is_empty()).then(|| client().build().unwrap_or_default()),
@@ -149,7 +169,9 @@ impl Egress {
         let public = match url.host() {
             Some(Host::Ipv4(address)) => is_public(address.into()),
             Some(Host::Ipv6(address)) => is_public(address.into()),
-            Some(Host::Domain(name)) => name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".internal"),
+            Some(Host::Domain(name)) => {
+                name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".internal")
+            }
             None => false,
         };
         if public { Ok(&self.guarded) } else { Err(Refused("must lead to the public internet")) }
@@ -162,10 +184,7 @@ impl Egress {
             Ok(client) => receive(client.post(url.clone()).headers(headers).body(body)).await,
             Err(_) => Err(Silence::Refused),
         };
-        Answer {
-            took: began.elapsed(),
-            outcome,
-        }
+        Answer { took: began.elapsed(), outcome }
     }
 
     /// The address at which a vendor's host is called.
@@ -203,11 +222,8 @@ async fn receive(request: RequestBuilder) -> Result<Answered, Silence> {
         if error.is_timeout() { Silence::Timeout } else { Silence::Network }
     };
     let mut response = request.send().await.map_err(why)?;
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(seconds);
+    let retry_after =
+        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
     let mut body = Vec::new();
     while body.len() < KEPT {
         // The status has arrived: a body that breaks off does not undo it.
@@ -217,11 +233,7 @@ async fn receive(request: RequestBuilder) -> Result<Answered, Silence> {
         }
     }
     body.truncate(KEPT);
-    Ok(Answered {
-        status: response.status().as_u16(),
-        retry_after,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
+    Ok(Answered { status: response.status().as_u16(), retry_after, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 /// `Retry-After` (RFC 9110): seconds, or a date.
@@ -255,8 +267,22 @@ mod tests {
     #[test]
     fn only_the_public_internet_is_public() {
         for inside in [
-            "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.0.1", "192.168.1.1", "0.0.0.0", "255.255.255.255", "::1", "::",
-            "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "fd00:ec2::254", "fe80::1", "2002:7f00:1::", "::7f00:1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.169.254",
+            "100.100.0.1",
+            "192.168.1.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a00:1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "2002:7f00:1::",
+            "::7f00:1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
@@ -296,7 +322,10 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused_when_dialled() {
         let url = Url::parse("https://localhost.localdomain.example.localhost/").unwrap();
-        assert!(matches!(Egress::new("", "").post(&url, HeaderMap::new(), vec![]).await.outcome, Err(Silence::Refused)));
+        assert!(matches!(
+            Egress::new("", "").post(&url, HeaderMap::new(), vec![]).await.outcome,
+            Err(Silence::Refused)
+        ));
         let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;
         assert!(resolved.is_err());
     }

@@ -23,10 +23,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at a place.
     pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            detail: detail.into(),
-        }
+        Self { pointer: pointer.into(), detail: detail.into() }
     }
 }
 
@@ -111,18 +108,12 @@ impl Error {
 
     /// A bug or an unreadable row.
     pub fn internal(what: &'static str, cause: impl Into<Cause>) -> Self {
-        Self::Internal {
-            what,
-            cause: cause.into(),
-        }
+        Self::Internal { what, cause: cause.into() }
     }
 
     /// Bad weather.
     pub fn unavailable(what: &'static str, cause: impl Into<Cause>) -> Self {
-        Self::Unavailable {
-            what,
-            cause: cause.into(),
-        }
+        Self::Unavailable { what, cause: cause.into() }
     }
 
     /// Status, the word that clients match on, and its title.
@@ -134,11 +125,7 @@ impl Error {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", "Changed in the meantime"),
-            Self::KeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
-                "Idempotency-Key reused",
-            ),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency-Key reused"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
             Self::Upstream { .. } => (StatusCode::BAD_GATEWAY, "upstream", "An outside service failed"),

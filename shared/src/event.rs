@@ -108,12 +108,7 @@ impl Event {
             "system": { "environment": environment, "timestamp": self.accepted_at },
         });
         let raw = match &self.content {
-            Content::Booking {
-                operation,
-                table,
-                record,
-                old_record,
-            } => {
+            Content::Booking { operation, table, record, old_record } => {
                 for (name, context) in context(record.as_deref().or(old_record.as_deref())) {
                     payload[name] = context;
                 }
@@ -127,11 +122,7 @@ impl Event {
                     ("old_record", record.is_some().then_some(old_record.as_ref()).flatten()),
                 ]
             }
-            Content::Automation {
-                automation,
-                template,
-                data,
-            } => {
+            Content::Automation { automation, template, data } => {
                 payload["automation"] = json!({ "id": automation, "template_id": template });
                 vec![("data", Some(data))]
             }

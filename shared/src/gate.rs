@@ -82,11 +82,7 @@ pub struct Gate {
 impl Gate {
     /// A gate in front of what the table holds.
     pub fn new(table: Table) -> Self {
-        Self {
-            table,
-            limits: Limits::default(),
-            known: Arc::default(),
-        }
+        Self { table, limits: Limits::default(), known: Arc::default() }
     }
 
     /// The person whose token API Gateway has checked, if it is at least this in its tenant.
@@ -95,18 +91,14 @@ impl Gate {
         if person.role < at_least {
             return Err(Error::Forbidden("your role does not allow this"));
         }
-        self.limits
-            .pass(&self.table, call, person.tenant, &person.subject, Rate::CALLS)
-            .await?;
+        self.limits.pass(&self.table, call, person.tenant, &person.subject, Rate::CALLS).await?;
         Ok(person)
     }
 
     fn signed_in(call: &Call) -> Result<Person> {
         const BROKEN: Error = Error::Unauthenticated("the token lacks a tenant or a role");
         let claim = |name: &str| {
-            call.claim(&format!("custom:{name}"))
-                .or_else(|| call.claim(name))
-                .filter(|value| !value.is_empty())
+            call.claim(&format!("custom:{name}")).or_else(|| call.claim(name)).filter(|value| !value.is_empty())
         };
         let subject = claim("sub").ok_or(Error::Unauthenticated("sign in and send the token as a bearer token"))?;
         let role = claim("role").and_then(|role| serde_json::from_value(role.into()).ok());
@@ -134,13 +126,8 @@ impl Gate {
         if !key.scopes.contains(&scope) {
             return Err(Error::Forbidden("this API key does not have the scope that the route needs"));
         }
-        self.limits
-            .pass(&self.table, call, key.tenant, &key.id.to_string(), rate)
-            .await?;
-        Ok(Machine {
-            tenant: key.tenant,
-            key: key.id,
-        })
+        self.limits.pass(&self.table, call, key.tenant, &key.id.to_string(), rate).await?;
+        Ok(Machine { tenant: key.tenant, key: key.id })
     }
 
     async fn api_key(&self, presented: &Presented, now: Timestamp) -> Result<Option<ApiKey>> {

@@ -105,10 +105,7 @@ impl Call {
 
     /// A part of the path. What can not be one is answered like what does not exist.
     pub fn part<T: FromStr>(&self, name: &str, kind: &'static str) -> Result<T> {
-        self.parts
-            .get(name)
-            .and_then(|text| text.parse().ok())
-            .ok_or(Error::NotFound { kind })
+        self.parts.get(name).and_then(|text| text.parse().ok()).ok_or(Error::NotFound { kind })
     }
 
     /// The query string as it came.
@@ -118,9 +115,7 @@ impl Call {
 
     /// A parameter of the query string.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
-        url::form_urlencoded::parse(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        url::form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The parameters of the query string, to be read like a body.
@@ -141,12 +136,7 @@ impl Call {
         if self.body.len() > limit {
             return Err(Error::TooLarge { limit });
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Error::invalid(
-                "",
-                format!("the body is not JSON: {error}"),
-            )
-        })
+        serde_json::from_slice(&self.body).map_err(|error| Error::invalid("", format!("the body is not JSON: {error}")))
     }
 
     /// The body as a JSON object whose fields are read one by one.
@@ -227,11 +217,7 @@ pub struct Fields {
 impl Fields {
     /// The fields of an object found at a JSON pointer.
     pub fn new(object: serde_json::Map<String, Value>, at: impl Into<String>) -> Self {
-        Self {
-            left: object,
-            at: at.into(),
-            faults: Vec::new(),
-        }
+        Self { left: object, at: at.into(), faults: Vec::new() }
     }
 
     /// A field that has to be there.
@@ -375,10 +361,7 @@ impl Reply {
         match serde_json::to_vec(body) {
             Ok(body) => Self {
                 status,
-                headers: HeaderMap::from_iter([(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json"),
-                )]),
+                headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
                 body: body.into(),
             },
             Err(cause) => Self::from(&Error::internal("an answer does not serialize", cause)),
@@ -430,10 +413,8 @@ impl Reply {
         if let Some(trace) = trace {
             body["trace_id"] = json!(trace);
         }
-        let mut headers = HeaderMap::from_iter([(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        )]);
+        let mut headers =
+            HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))]);
         match error {
             Error::Unauthenticated(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -446,11 +427,7 @@ impl Reply {
             }
             _ => {}
         }
-        Self {
-            status,
-            headers,
-            body: body.to_string().into(),
-        }
+        Self { status, headers, body: body.to_string().into() }
     }
 }
 
@@ -461,7 +438,11 @@ impl From<&Error> for Reply {
 }
 
 /// The answer that leaves: with its trace, its limit and the headers that every answer has.
-pub(crate) fn answer(call_trace: TraceId, standing: Option<&Standing>, outcome: Result<Reply>) -> lambda_http::Response<Body> {
+pub(crate) fn answer(
+    call_trace: TraceId,
+    standing: Option<&Standing>,
+    outcome: Result<Reply>,
+) -> lambda_http::Response<Body> {
     let reply = outcome.unwrap_or_else(|error| {
         if error.answer().0.is_server_error() {
             tracing::error!(error = ?error, "request failed: {error}");
@@ -475,13 +456,8 @@ pub(crate) fn answer(call_trace: TraceId, standing: Option<&Standing>, outcome: 
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.extend(reply.headers);
-    headers.insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&call_trace.traceparent()) {
         headers.insert(HeaderName::from_static("traceparent"), value);
     }

@@ -62,14 +62,28 @@ where
 }
 
 /// The same for an answer that shows a secret: it is kept sealed.
-pub async fn once_sealed<F>(table: &Table, keyring: &Keyring, call: &Call, tenant: TenantId, who: &str, work: F) -> Result<Reply>
+pub async fn once_sealed<F>(
+    table: &Table,
+    keyring: &Keyring,
+    call: &Call,
+    tenant: TenantId,
+    who: &str,
+    work: F,
+) -> Result<Reply>
 where
     F: AsyncFnOnce() -> Result<Reply>,
 {
     run(table, Some(keyring), call, tenant, who, work).await
 }
 
-async fn run<F>(table: &Table, keyring: Option<&Keyring>, call: &Call, tenant: TenantId, who: &str, work: F) -> Result<Reply>
+async fn run<F>(
+    table: &Table,
+    keyring: Option<&Keyring>,
+    call: &Call,
+    tenant: TenantId,
+    who: &str,
+    work: F,
+) -> Result<Reply>
 where
     F: AsyncFnOnce() -> Result<Reply>,
 {
@@ -167,11 +181,7 @@ fn answered(claim: Once, keyring: Option<&Keyring>, reply: &Reply) -> Result<Onc
     };
     Ok(Once {
         status: Some(reply.status.as_u16()),
-        content_type: reply
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-            .map(Into::into),
+        content_type: reply.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(Into::into),
         answer,
         sealed,
         ..claim

@@ -86,11 +86,7 @@ pub struct Index {
 }
 
 fn one<E>(pk: String, sk: String) -> Key<E> {
-    Key {
-        pk,
-        sk,
-        row: PhantomData,
-    }
+    Key { pk, sk, row: PhantomData }
 }
 
 /// All rows whose sort key begins with `prefix`.
@@ -100,19 +96,11 @@ fn many<E>(pk: String, prefix: &str) -> Range<E> {
 
 /// All rows whose sort key lies between the two, both included.
 fn between<E>(pk: String, from: &str, to: &str) -> Range<E> {
-    Range {
-        pk,
-        from: from.into(),
-        to: to.into(),
-        row: PhantomData,
-    }
+    Range { pk, from: from.into(), to: to.into(), row: PhantomData }
 }
 
 fn place(pk: impl Into<String>, sk: impl Into<String>) -> Index {
-    Index {
-        pk: pk.into(),
-        sk: sk.into(),
-    }
+    Index { pk: pk.into(), sk: sk.into() }
 }
 
 /// Sorts as text as it does in time; to the millisecond.
@@ -130,6 +118,11 @@ pub fn tenant(tenant: TenantId) -> Key<Tenant> {
 /// Every tenant: for schedules.
 pub fn tenants(tenant: TenantId) -> Index {
     place("TENANTS", tenant.to_string())
+}
+
+/// The whole list of tenants.
+pub fn all_tenants() -> Index {
+    place("TENANTS", "")
 }
 
 /// A client of a tenant.
@@ -340,7 +333,7 @@ pub fn contributions(tenant: TenantId, hour: Timestamp) -> Range<Contribution> {
 /// A snapshot.
 pub fn snapshot(tenant: TenantId, series: &Series, span: Span) -> Key<Snapshot> {
     let place = match span {
-        Span::DayUntil(date, hour) => format!("HOUR#{date}#{}", minute(hour)),
+        Span::Hour(date, hour) => format!("HOUR#{date}#{}", minute(hour)),
         Span::Day(date) => format!("DAY#{date}"),
         Span::Week(monday) => format!("WEEK#{monday}"),
         Span::AllUntil(date) => format!("ALL#{date}"),
@@ -355,7 +348,7 @@ pub fn hours_of_day(tenant: TenantId, series: &Series, date: Date) -> Range<Snap
 
 /// The hours of a day that begin before a moment.
 pub fn hours_of_day_before(tenant: TenantId, series: &Series, date: Date, before: Timestamp) -> Range<Snapshot> {
-    let until = before - jiff::SignedDuration::from_mins(1);
+    let until = before - jiff::SignedDuration::from_nanos(1);
     between(
         format!("{tenant}#SNAPSHOT#{}", named(series)),
         &format!("HOUR#{date}#"),

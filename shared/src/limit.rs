@@ -34,25 +34,13 @@ pub struct Rate {
 
 impl Rate {
     /// People and back ends: 600 a minute.
-    pub const CALLS: Self = Self {
-        burst: 600,
-        period_ms: 60_000,
-        fails_open: false,
-    };
+    pub const CALLS: Self = Self { burst: 600, period_ms: 60_000, fails_open: false };
     /// Webhooks: 3,000 a minute; an event is worth more than the limit.
-    pub const EVENTS: Self = Self {
-        burst: 3_000,
-        period_ms: 60_000,
-        fails_open: true,
-    };
+    pub const EVENTS: Self = Self { burst: 3_000, period_ms: 60_000, fails_open: true };
 
     /// What a Make.com webhook takes: 300 in any 10 seconds (help.make.com, webhooks), as a burst of half of them and
     /// the other half spread over the time.
-    pub const MAKE: Self = Self {
-        burst: 150,
-        period_ms: 10_000,
-        fails_open: true,
-    };
+    pub const MAKE: Self = Self { burst: 150, period_ms: 10_000, fails_open: true };
 
     fn block(self) -> u32 {
         (self.burst / 20).max(1)
@@ -189,7 +177,14 @@ impl Limits {
     }
 
     /// A whole block, or a single token where the bucket has no block left.
-    async fn lease(&self, table: &Table, tenant: TenantId, who: &str, rate: Rate, now: i64) -> Result<Result<(u32, i64), i64>> {
+    async fn lease(
+        &self,
+        table: &Table,
+        tenant: TenantId,
+        who: &str,
+        rate: Rate,
+        now: i64,
+    ) -> Result<Result<(u32, i64), i64>> {
         for tokens in [rate.block(), 1] {
             match take(table, tenant, who, rate, tokens, now).await? {
                 Leased::Granted(full_at) => return Ok(Ok((tokens, full_at))),

@@ -41,16 +41,16 @@ impl Row for Notice {
 }
 
 /// Stores a notice and counts it, for the alarm.
-pub async fn give(table: &Table, tenant: TenantId, name: &str, subject: String, detail: String, at: Timestamp) -> Result<()> {
+pub async fn give(
+    table: &Table,
+    tenant: TenantId,
+    name: &str,
+    subject: String,
+    detail: String,
+    at: Timestamp,
+) -> Result<()> {
     tracing::warn!(notice.name = name, notice.subject = subject, tenant.id = %tenant, "{detail}");
     crate::metrics::count("Notices", 1);
-    let notice = Notice {
-        tenant,
-        id: NoticeId::new(),
-        name: name.into(),
-        subject,
-        detail,
-        at,
-    };
+    let notice = Notice { tenant, id: NoticeId::new(), name: name.into(), subject, detail, at };
     table.put(&notice).await
 }

@@ -46,12 +46,14 @@ impl Queue {
             Way::Sqs { client, url } => (client, url),
             #[cfg(feature = "testing")]
             Way::Kept(kept) => {
-                let message = serde_json::to_value(message).map_err(|cause| Error::internal("a message does not serialize", cause))?;
+                let message = serde_json::to_value(message)
+                    .map_err(|cause| Error::internal("a message does not serialize", cause))?;
                 kept.lock().expect("no test panics while sending").push((message, delay));
                 return Ok(());
             }
         };
-        let body = serde_json::to_string(message).map_err(|cause| Error::internal("a message does not serialize", cause))?;
+        let body =
+            serde_json::to_string(message).map_err(|cause| Error::internal("a message does not serialize", cause))?;
         client
             .send_message()
             .queue_url(url)

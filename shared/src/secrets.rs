@@ -52,11 +52,7 @@ impl From<Stored> for Platform {
         if let Some(key) = stored.first_key {
             stored.keyring.keys.insert("first".into(), key);
         }
-        Self {
-            keyring: stored.keyring,
-            oauth: stored.oauth,
-            cron_secret: stored.cron_secret,
-        }
+        Self { keyring: stored.keyring, oauth: stored.oauth, cron_secret: stored.cron_secret }
     }
 }
 
@@ -95,10 +91,7 @@ impl Keyring {
     pub fn seal(&self, place: [&str; 3], secret: &SecretString) -> Result<Sealed> {
         let mut nonce = [0; 12];
         rand::rng().fill_bytes(&mut nonce);
-        let payload = Payload {
-            msg: secret.expose_secret().as_bytes(),
-            aad: &bound(place),
-        };
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &bound(place) };
         let sealed = self
             .cipher(&self.current)?
             .encrypt(&Nonce::from(nonce), payload)
@@ -113,10 +106,7 @@ impl Keyring {
         let (id, blob) = sealed.0.split_once('.').ok_or_else(|| broken("no key id"))?;
         let blob = BASE64.decode(blob.as_bytes()).map_err(|_| broken("not base64"))?;
         let (nonce, ciphertext) = blob.split_first_chunk::<12>().ok_or_else(|| broken("too short"))?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: &bound(place),
-        };
+        let payload = Payload { msg: ciphertext, aad: &bound(place) };
         let opened = self
             .cipher(id)?
             .decrypt(&Nonce::from(*nonce), payload)
@@ -132,7 +122,10 @@ impl Keyring {
     fn cipher(&self, id: &str) -> Result<Aes256Gcm> {
         let text = self.keys.get(id).map(ExposeSecret::expose_secret).filter(|text| text.len() >= SHORTEST_KEY);
         let text = text.ok_or_else(|| {
-            Error::internal("the keyring lacks a usable key", format!("key `{id}`: missing, or under {SHORTEST_KEY} characters"))
+            Error::internal(
+                "the keyring lacks a usable key",
+                format!("key `{id}`: missing, or under {SHORTEST_KEY} characters"),
+            )
         })?;
         Ok(Aes256Gcm::new(&Sha256::digest(text)))
     }
@@ -163,7 +156,10 @@ pub struct Vault {
 
 #[derive(Clone)]
 enum Source {
-    Manager { client: aws_sdk_secretsmanager::Client, id: String },
+    Manager {
+        client: aws_sdk_secretsmanager::Client,
+        id: String,
+    },
     #[cfg(feature = "testing")]
     Given(Arc<Platform>),
 }
@@ -171,19 +167,13 @@ enum Source {
 impl Vault {
     /// Over the secret of that id.
     pub fn new(client: aws_sdk_secretsmanager::Client, id: String) -> Self {
-        Self {
-            source: Source::Manager { client, id },
-            read: Arc::default(),
-        }
+        Self { source: Source::Manager { client, id }, read: Arc::default() }
     }
 
     /// With given contents: for tests.
     #[cfg(feature = "testing")]
     pub fn given(platform: Platform) -> Self {
-        Self {
-            source: Source::Given(Arc::new(platform)),
-            read: Arc::default(),
-        }
+        Self { source: Source::Given(Arc::new(platform)), read: Arc::default() }
     }
 
     /// What it holds. A source that is down is forgiven while there is an older reading.
@@ -228,12 +218,8 @@ impl Vault {
 }
 
 async fn fetch(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Platform> {
-    let answer = client
-        .get_secret_value()
-        .secret_id(id)
-        .send()
-        .await
-        .map_err(|cause| Error::unavailable("secrets", cause))?;
+    let answer =
+        client.get_secret_value().secret_id(id).send().await.map_err(|cause| Error::unavailable("secrets", cause))?;
     serde_json::from_str(answer.secret_string().unwrap_or_default())
         // The cause would show a piece of the secret.
         .map_err(|_| Error::internal("the platform's secret is not of its form", "see README, section Secrets"))

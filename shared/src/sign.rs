@@ -18,9 +18,8 @@ pub fn headers(secrets: &[&SecretString], id: &str, at: Timestamp, body: &[u8]) 
     let signatures = secrets
         .iter()
         .map(|secret| {
-            let mac = mac(secret, id, at.as_second(), body).ok_or_else(|| {
-                Error::internal("a webhook secret is not of its form", "whsec_ and base64")
-            })?;
+            let mac = mac(secret, id, at.as_second(), body)
+                .ok_or_else(|| Error::internal("a webhook secret is not of its form", "whsec_ and base64"))?;
             Ok(format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes())))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -97,7 +96,8 @@ mod tests {
 
     fn signed() -> (HeaderMap, Timestamp) {
         let at = Timestamp::from_second(1_614_265_330).unwrap();
-        let headers = headers(&[&SECRET.into()], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, br#"{"test": 2432232314}"#).unwrap();
+        let headers =
+            headers(&[&SECRET.into()], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, br#"{"test": 2432232314}"#).unwrap();
         (headers, at)
     }
 

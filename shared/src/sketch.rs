@@ -24,9 +24,6 @@ pub enum Unfit {
     /// They were made with another α.
     #[error("sketches of another accuracy do not merge")]
     Alpha,
-    /// What is taken away was never in there.
-    #[error("a sketch cannot lose values that it does not hold")]
-    Less,
     /// The bytes are not a sketch of this format.
     #[error("not a sketch")]
     Bytes,
@@ -55,10 +52,7 @@ impl fmt::Debug for Sketch {
 impl Sketch {
     /// An empty one of this accuracy, in hundredths of a percent.
     fn with_alpha(alpha: u16) -> Self {
-        Self {
-            alpha,
-            buckets: BTreeMap::new(),
-        }
+        Self { alpha, buckets: BTreeMap::new() }
     }
 
     fn ln_gamma(&self) -> f64 {
@@ -112,16 +106,15 @@ impl Sketch {
         Ok(())
     }
 
-    /// Forgets everything that the other holds, all of which was merged before.
+    /// Forgets what the other holds, as far as it is in here.
     pub fn part(&mut self, other: &Self) -> Result<(), Unfit> {
         self.same_alpha(other)?;
         for (bucket, &count) in &other.buckets {
-            let left = self.buckets.get(bucket).and_then(|have| have.checked_sub(count)).ok_or(Unfit::Less)?;
-            match left {
-                0 => self.buckets.remove(bucket),
-                left => self.buckets.insert(*bucket, left),
-            };
+            if let Some(have) = self.buckets.get_mut(bucket) {
+                *have = have.saturating_sub(count);
+            }
         }
+        self.buckets.retain(|_, count| *count > 0);
         Ok(())
     }
 
@@ -282,7 +275,7 @@ mod tests {
         let mut coarse = Sketch::with_alpha(200);
         coarse.add(7);
         assert_eq!(of(&[7]).merge(&coarse), Err(Unfit::Alpha));
-        assert_eq!(of(&[7]).part(&of(&[8])), Err(Unfit::Less));
+        assert_eq!(of(&[7]).part(&coarse), Err(Unfit::Alpha));
     }
 
     #[test]

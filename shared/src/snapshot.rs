@@ -4,10 +4,10 @@
 //! activity of one track ──► contribution to each hour ──► hour ──► day, running total ──► week
 //! ```
 //!
-//! An hour's snapshot says what its day amounts to *so far*, at the end of that hour; a running total says the same of
-//! all time, at the end of that day. So what lies between any two moments is a difference of four rows at most,
-//! however long it is: counts and histograms subtract as exactly as they add. What is open at a moment is the total
-//! of what was opened less what was closed.
+//! An hour's snapshot says also what its day amounts to *so far*, at the end of that hour; a running total says the
+//! same of all time, at the end of that day. So what lies between any two moments is a difference of four rows at
+//! most, however long it is: counts and histograms subtract as exactly as they add. What is open at a moment is the
+//! total of what was opened less what was closed.
 
 use std::collections::BTreeMap;
 
@@ -132,10 +132,11 @@ impl Cell {
         self.responses.merge(&other.responses).map_err(broken)
     }
 
-    /// Without the other, which was merged before.
-    pub fn less(mut self, other: &Self) -> Result<Self> {
-        other.counts.iter().for_each(|(metric, count)| self.add(*metric, -count));
-        self.responses.part(&other.responses).map_err(broken)?;
+    /// Without an earlier reading of the same series. Where a fold was at work between the two readings, the
+    /// histogram may hold a little less than it should, never less than nothing.
+    pub fn since(mut self, earlier: &Self) -> Result<Self> {
+        earlier.counts.iter().for_each(|(metric, count)| self.add(*metric, -count));
+        self.responses.part(&earlier.responses).map_err(broken)?;
         Ok(self)
     }
 
@@ -193,7 +194,7 @@ impl Row for Contribution {
 }
 
 /// Whose numbers a snapshot holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The whole tenant's.
@@ -205,7 +206,7 @@ pub enum Scope {
 }
 
 /// Whose numbers on which channel; without one, on all of them together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Series {
     /// Whose.
     pub scope: Scope,
@@ -218,12 +219,10 @@ impl Credit {
     pub fn series(&self) -> impl Iterator<Item = Series> {
         let team = self.team.clone().map(Scope::Team);
         let agent = self.agent.clone().map(Scope::Agent);
-        [Some(Scope::Tenant), team, agent].into_iter().flatten().flat_map(|scope| {
-            [None, Some(self.channel)].map(|channel| Series {
-                scope: scope.clone(),
-                channel,
-            })
-        })
+        [Some(Scope::Tenant), team, agent]
+            .into_iter()
+            .flatten()
+            .flat_map(|scope| [None, Some(self.channel)].map(|channel| Series { scope: scope.clone(), channel }))
     }
 }
 
@@ -231,8 +230,8 @@ impl Credit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
-    /// The day from its beginning to the end of this hour.
-    DayUntil(Date, Timestamp),
+    /// This hour of this day.
+    Hour(Date, Timestamp),
     /// The day.
     Day(Date),
     /// The seven days from this Monday.
@@ -254,6 +253,8 @@ pub struct Snapshot {
     pub revision: u32,
     /// The numbers.
     pub cell: Cell,
+    /// For an hour: those of its day, from its beginning to the end of this hour.
+    pub so_far: Option<Cell>,
 }
 
 impl Row for Snapshot {
@@ -393,7 +394,10 @@ mod tests {
     fn hours_of(zone: &Zone, date: &str) -> Vec<Timestamp> {
         let date: Date = date.parse().unwrap();
         let mut hours: Vec<Timestamp> = (-24 * 4..48 * 4)
-            .map(|quarter| date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp() + jiff::SignedDuration::from_mins(quarter * 15))
+            .map(|quarter| {
+                date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+                    + jiff::SignedDuration::from_mins(quarter * 15)
+            })
             .filter(|at| day_of(zone, *at) == date)
             .map(|at| hour_of(zone, at))
             .collect();
@@ -429,7 +433,7 @@ mod tests {
         let mut b = Cell::default();
         b.add(Metric::Open, -1);
         both.merge(&b).unwrap();
-        assert_eq!(both.clone().less(&b).unwrap(), a);
-        assert!(both.less(&a).unwrap().less(&b).unwrap().is_empty());
+        assert_eq!(both.clone().since(&b).unwrap(), a);
+        assert!(both.since(&a).unwrap().since(&b).unwrap().is_empty());
     }
 }

@@ -60,6 +60,7 @@ pub struct Table {
     client: Client,
     name: String,
     meter: Option<Meter>,
+    consistent: bool,
 }
 
 /// Told of every request's consumed capacity: (operation, units).
@@ -79,11 +80,7 @@ pub struct Page {
 impl Page {
     /// The first rows, in the order of their keys.
     pub fn first(limit: u16) -> Self {
-        Self {
-            limit,
-            after: None,
-            newest_first: false,
-        }
+        Self { limit, after: None, newest_first: false }
     }
 }
 
@@ -98,11 +95,14 @@ pub struct Found<E> {
 impl Table {
     /// The table of that name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self {
-            client,
-            name: name.into(),
-            meter: None,
-        }
+        Self { client, name: name.into(), meter: None, consistent: false }
+    }
+
+    /// The same table, where every read but those of the index sees every write that was acknowledged, at twice the
+    /// price: for work that builds on what it has just written.
+    pub fn consistent(mut self) -> Self {
+        self.consistent = true;
+        self
     }
 
     /// The same table, reporting what each request consumes.
@@ -139,7 +139,7 @@ impl Table {
             .table_name(&self.name)
             .key("pk", s(&key.pk))
             .key("sk", s(&key.sk))
-            .consistent_read(consistent)
+            .consistent_read(consistent || self.consistent)
             .set_return_consumed_capacity(self.metering())
             .send()
             .await
@@ -159,6 +159,7 @@ impl Table {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             let ask = KeysAndAttributes::builder()
                 .set_keys(Some(std::mem::take(&mut wanted)))
+                .consistent_read(self.consistent)
                 .build()
                 .map_err(|cause| Error::internal("batch of keys", cause))?;
             let mut answer = self
@@ -183,11 +184,7 @@ impl Table {
                 .map(|left| left.keys)
                 .unwrap_or_default();
         }
-        if wanted.is_empty() {
-            Ok(rows)
-        } else {
-            Err(Error::unavailable("table", "keys were left unprocessed"))
-        }
+        if wanted.is_empty() { Ok(rows) } else { Err(Error::unavailable("table", "keys were left unprocessed")) }
     }
 
     /// Stores a new row; never overwrites.
@@ -328,11 +325,11 @@ impl Table {
             .expression_attribute_values(":pk", s(&range.pk))
             .expression_attribute_values(":from", s(&range.from))
             .expression_attribute_values(":to", s(&range.to))
+            .consistent_read(self.consistent)
             .limit(i32::from(page.limit))
             .scan_index_forward(!page.newest_first)
             .set_exclusive_start_key(
-                page.after
-                    .map(|sk| HashMap::from([("pk".into(), s(&range.pk)), ("sk".into(), s(&sk))])),
+                page.after.map(|sk| HashMap::from([("pk".into(), s(&range.pk)), ("sk".into(), s(&sk))])),
             )
             .set_return_consumed_capacity(self.metering())
             .send()
@@ -340,13 +337,7 @@ impl Table {
             .map_err(failed)?;
         self.count("Query", answer.consumed_capacity.as_ref());
         let more = answer.last_evaluated_key.and_then(|mut key| text(key.remove("sk")));
-        let rows = answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .filter(is_alive)
-            .map(row)
-            .collect::<Result<_>>()?;
+        let rows = answer.items.unwrap_or_default().into_iter().filter(is_alive).map(row).collect::<Result<_>>()?;
         Ok(Found { rows, more })
     }
 
@@ -411,20 +402,12 @@ impl Table {
 
     /// Changes one row; see [`Change`].
     pub fn change<E: Row>(&self, key: Key<E>) -> Change<'_, E> {
-        Change {
-            table: self,
-            key,
-            terms: Terms::default(),
-            row: PhantomData,
-        }
+        Change { table: self, key, terms: Terms::default(), row: PhantomData }
     }
 
     /// Writes several rows, all or none; at most 100.
     pub fn transact(&self) -> Transaction<'_> {
-        Transaction {
-            table: self,
-            writes: Ok(Vec::new()),
-        }
+        Transaction { table: self, writes: Ok(Vec::new()) }
     }
 
     fn metering(&self) -> Option<ReturnConsumedCapacity> {
@@ -605,9 +588,7 @@ impl<E: Row> Change<'_, E> {
     /// Only if the field is at most this, or missing.
     pub fn when_at_most_or_missing(mut self, field: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.terms.name(field), self.terms.value(value));
-        self.terms
-            .conditions
-            .push(format!("(attribute_not_exists({name}) OR {name} <= {value})"));
+        self.terms.conditions.push(format!("(attribute_not_exists({name}) OR {name} <= {value})"));
         self
     }
 

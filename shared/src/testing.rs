@@ -26,6 +26,11 @@ use crate::{
 
 /// A table of this test alone, in this process, with the schema of `infra/storage.yaml`.
 pub async fn table() -> Table {
+    table_served().await.0
+}
+
+/// The same, and where other processes reach it.
+pub async fn table_served() -> (Table, std::net::SocketAddr) {
     let database = dynoxide::Database::memory().expect("a database in memory");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound port");
@@ -66,7 +71,7 @@ pub async fn table() -> Table {
         .send()
         .await
         .expect("the table is made");
-    Table::new(client, "crossdock")
+    (Table::new(client, "crossdock"), address)
 }
 
 /// Sums of consumed capacity, writes and reads apart.

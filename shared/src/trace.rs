@@ -29,11 +29,7 @@ impl TraceId {
 
     fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        digits
-            .then(|| u128::from_str_radix(text, 16).ok())
-            .flatten()
-            .filter(|id| *id != 0)
-            .map(Self)
+        digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().filter(|id| *id != 0).map(Self)
     }
 
     /// The header that hands it on.
@@ -98,7 +94,9 @@ mod tests {
 
     #[test]
     fn a_broken_trace_is_replaced() {
-        for broken in ["", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-+bf92f3577b34da6a3ce929d0e0e4736-x-01"] {
+        for broken in
+            ["", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-+bf92f3577b34da6a3ce929d0e0e4736-x-01"]
+        {
             assert_eq!(with(broken).to_string().len(), 32);
             assert_ne!(with(broken).0, 0);
         }

@@ -69,11 +69,16 @@ impl Usage {
     /// Scenario, type of operation and call in 32 characters: names may hold anything.
     pub fn subject(&self) -> String {
         let (by_id, scenario) = self.scenario();
-        let parts = [&[u8::from(by_id), self.operation_type as u8], scenario.as_bytes(), self.call.as_deref().unwrap_or_default().as_bytes()];
+        let parts = [
+            if by_id { "id" } else { "name" },
+            scenario,
+            self.operation_type.word(),
+            self.call.as_deref().unwrap_or_default(),
+        ];
         let mut hash = Sha256::new();
         for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+            hash.update(part.as_bytes());
         }
         HEXLOWER.encode(&hash.finalize()[..16])
     }
@@ -101,6 +106,18 @@ impl OperationType {
     /// Every type.
     pub const ALL: [Self; 6] =
         [Self::Call, Self::Admin, Self::Marketing, Self::Notification, Self::Evaluation, Self::General];
+
+    /// Its name on the wire, which is a part of keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Admin => "admin",
+            Self::Marketing => "marketing",
+            Self::Notification => "notification",
+            Self::Evaluation => "evaluation",
+            Self::General => "general",
+        }
+    }
 }
 
 /// How a scenario is doing.
@@ -127,11 +144,6 @@ impl Usd {
     pub const fn from_ten_thousandths(n: u64) -> Self {
         Self(n)
     }
-
-    /// In ten-thousandths of a dollar.
-    pub const fn ten_thousandths(self) -> u64 {
-        self.0
-    }
 }
 
 impl std::ops::AddAssign for Usd {
@@ -157,8 +169,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_type_has_one_name() {
+        for one in OperationType::ALL {
+            assert_eq!(serde_json::to_value(one).unwrap(), one.word());
+        }
+    }
+
+    #[test]
     fn dollars_are_written_with_two_to_four_decimals() {
-        for (n, text) in [(0, "0.00"), (75_000, "7.50"), (125, "0.0125"), (120, "0.012"), (10_001, "1.0001"), (100_000_000_000_000, "10000000000.00")] {
+        for (n, text) in [
+            (0, "0.00"),
+            (75_000, "7.50"),
+            (125, "0.0125"),
+            (120, "0.012"),
+            (10_001, "1.0001"),
+            (100_000_000_000_000, "10000000000.00"),
+        ] {
             assert_eq!(Usd::from_ten_thousandths(n).to_string(), text);
         }
     }

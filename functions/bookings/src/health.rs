@@ -32,10 +32,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()? })
     }
 }
 
@@ -127,13 +124,19 @@ fn warnings(health: &Health) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut warn = |name, detail| found.push(Finding { name, detail });
     for endpoint in health.endpoints.iter().filter(|endpoint| endpoint.state == State::Degraded) {
-        warn("endpoint_degraded", format!("{} ({}) failed {} times in a row", endpoint.name, endpoint.host, endpoint.failures));
+        warn(
+            "endpoint_degraded",
+            format!("{} ({}) failed {} times in a row", endpoint.name, endpoint.host, endpoint.failures),
+        );
     }
     if health.parked > 0 {
         warn("deliveries_parked", format!("{} deliveries wait for their endpoint to open", health.parked));
     }
     if health.success_rate.is_some_and(|rate| rate < GOOD_RATE) {
-        warn("low_success_rate", format!("{} of {} attempts failed in 24 hours", health.failed, health.succeeded + health.failed));
+        warn(
+            "low_success_rate",
+            format!("{} of {} attempts failed in 24 hours", health.failed, health.succeeded + health.failed),
+        );
     }
     if health.queue_age_seconds > GOOD_AGE_S {
         warn("old_queue", format!("the oldest delivery waits since {} seconds", health.queue_age_seconds));

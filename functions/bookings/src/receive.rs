@@ -36,10 +36,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()? })
     }
 }
 
@@ -112,11 +109,7 @@ async fn store(table: &Table, changes: Changes) -> Result<Reply> {
     let mut events: Vec<AcceptedEvent> = stream::iter(changes.events)
         .map(|event| async {
             let (event, duplicate) = event::accept(table, event).await?;
-            Ok::<_, Error>(AcceptedEvent {
-                event_id: event.id,
-                duplicate,
-                trace_id: event.trace,
-            })
+            Ok::<_, Error>(AcceptedEvent { event_id: event.id, duplicate, trace_id: event.trace })
         })
         .buffered(AT_ONCE)
         .try_collect()
@@ -127,11 +120,7 @@ async fn store(table: &Table, changes: Changes) -> Result<Reply> {
         (_, last) => {
             events.extend(last);
             let duplicates = events.iter().filter(|event| event.duplicate).count();
-            Reply::accepted(AcceptedEvents {
-                accepted: events.len() - duplicates,
-                duplicates,
-                events,
-            })
+            Reply::accepted(AcceptedEvents { accepted: events.len() - duplicates, duplicates, events })
         }
     })
 }
@@ -165,7 +154,9 @@ impl Changes {
                     Ok(event) => events.push(event),
                     Err(more) => faults.extend(more),
                 },
-                Err(_) => faults.push(shared::Fault::at(at, "must be an object with type, table, record and old_record")),
+                Err(_) => {
+                    faults.push(shared::Fault::at(at, "must be an object with type, table, record and old_record"))
+                }
             }
         }
         if faults.is_empty() { Ok(Self { events, single }) } else { Err(Error::Invalid(faults)) }

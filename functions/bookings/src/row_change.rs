@@ -127,6 +127,7 @@ fn row(raw: Option<&RawValue>) -> Option<Option<Value>> {
 
 /// When it happened, where the row says so.
 fn occurred(row: &Value) -> Option<Timestamp> {
-    let at: Timestamp = ["event_time", "updated_at", "created_at"].iter().find_map(|field| row[field].as_str()?.parse().ok())?;
+    let at: Timestamp =
+        ["event_time", "updated_at", "created_at"].iter().find_map(|field| row[field].as_str()?.parse().ok())?;
     at.round(Unit::Millisecond).ok()
 }

@@ -28,10 +28,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()? })
     }
 }
 
@@ -103,8 +100,5 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let delivery = deps.table.get(key::delivery(tenant, id)).await?;
     let attempts = deps.table.list_all(&key::attempts(tenant, id)).await?;
 
-    Ok(Reply::ok(DeliveryLog {
-        delivery: delivery.into(),
-        log: attempts.into_iter().map(Into::into).collect(),
-    }))
+    Ok(Reply::ok(DeliveryLog { delivery: delivery.into(), log: attempts.into_iter().map(Into::into).collect() }))
 }

@@ -95,16 +95,10 @@ pub async fn of(table: &Table, tenant: TenantId, event_types: &[&str], now: Time
 }
 
 async fn queue_age(table: &Table, tenant: TenantId, now: Timestamp) -> Result<u64> {
-    let page = Page {
-        newest_first: true,
-        ..Page::first(LATEST)
-    };
+    let page = Page { newest_first: true, ..Page::first(LATEST) };
     let latest = table.list(&key::deliveries(tenant), page).await?.rows;
-    let oldest = latest
-        .iter()
-        .filter(|delivery| delivery.state == State::Pending)
-        .map(|delivery| delivery.accepted_at)
-        .min();
+    let oldest =
+        latest.iter().filter(|delivery| delivery.state == State::Pending).map(|delivery| delivery.accepted_at).min();
     Ok(oldest.map_or(0, |at| now.duration_since(at).as_secs().max(0).unsigned_abs()))
 }
 

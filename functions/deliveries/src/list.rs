@@ -33,11 +33,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-            vault: aws.vault()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()? })
     }
 }
 
@@ -137,11 +133,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         None => None,
     };
 
-    let mut page = Page {
-        limit: filter.limit,
-        after,
-        newest_first: true,
-    };
+    let mut page = Page { limit: filter.limit, after, newest_first: true };
     let (mut shown, mut looked_through) = (Vec::new(), 0);
     let more = loop {
         page.limit = filter.limit - shown.len() as u16;
@@ -168,12 +160,11 @@ impl Filter {
         let limit = given.parsed::<u16>("limit").unwrap_or(25);
         let (state, endpoint) = (given.optional("state"), given.optional("endpoint"));
         let (event_type, cursor) = (given.optional("event_type"), given.optional("cursor"));
-        given.build(|| {
-            Some(Self { state, endpoint, event_type, limit, cursor })
-        })
-        .and_then(|filter| match filter.limit {
-            1..=100 => Ok(filter),
-            _ => Err(Error::invalid("?limit", "must be from 1 to 100")),
+        given.build(|| Some(Self { state, endpoint, event_type, limit, cursor })).and_then(|filter| {
+            match filter.limit {
+                1..=100 => Ok(filter),
+                _ => Err(Error::invalid("?limit", "must be from 1 to 100")),
+            }
         })
     }
 

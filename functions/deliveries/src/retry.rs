@@ -29,11 +29,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-            queue: aws.queue("DELIVERY_QUEUE_URL")?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, queue: aws.queue("DELIVERY_QUEUE_URL")? })
     }
 }
 
@@ -53,7 +49,10 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?;
     let id: DeliveryId = call.part("id", "delivery")?;
 
-    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || again(deps, &call, &person, id).await).await
+    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {
+        again(deps, &call, &person, id).await
+    })
+    .await
 }
 
 async fn again(deps: &Deps, call: &Call, person: &Person, id: DeliveryId) -> Result<Reply> {

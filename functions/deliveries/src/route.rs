@@ -28,10 +28,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            table: aws.table()?,
-            queue: aws.queue("DELIVERY_QUEUE_URL")?,
-        })
+        Ok(Self { table: aws.table()?, queue: aws.queue("DELIVERY_QUEUE_URL")? })
     }
 }
 

@@ -47,15 +47,7 @@ impl Deps {
 
     /// `stage` is told to receivers as the environment of an event.
     pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, stage: String) -> Self {
-        Self {
-            table,
-            queue,
-            vault,
-            egress,
-            stage,
-            limits: Limits::default(),
-            endpoints: Mutex::default(),
-        }
+        Self { table, queue, vault, egress, stage, limits: Limits::default(), endpoints: Mutex::default() }
     }
 
     /// The endpoint, perhaps as it was a moment ago.
@@ -88,11 +80,7 @@ pub async fn handle(deps: &Deps, job: Job) -> Result<()> {
 /// The same at a given time.
 pub async fn handle_at(deps: &Deps, job: Job, now: Timestamp) -> Result<()> {
     match job {
-        Job::Deliver {
-            tenant,
-            delivery,
-            attempts,
-        } => deliver(deps, tenant, delivery, attempts, now).await,
+        Job::Deliver { tenant, delivery, attempts } => deliver(deps, tenant, delivery, attempts, now).await,
         Job::Check { tenant, endpoint } => check::endpoint(deps, tenant, endpoint, now).await,
     }
 }

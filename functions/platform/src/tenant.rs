@@ -61,12 +61,7 @@ pub struct BegunClient {
 pub async fn handle(table: &Table, new: NewTenant) -> Result<Begun> {
     check(&new)?;
     let now = Timestamp::now();
-    let tenant = Tenant {
-        id: TenantId::new(),
-        name: new.name,
-        time_zone: new.time_zone,
-        created_at: now,
-    };
+    let tenant = Tenant { id: TenantId::new(), name: new.name, time_zone: new.time_zone, created_at: now };
     let (key, shown) = ApiKey::issue(tenant.id, new.key_name, Scope::ALL.into(), now, None);
     let clients: Vec<Client> = new
         .clients
@@ -82,11 +77,8 @@ pub async fn handle(table: &Table, new: NewTenant) -> Result<Begun> {
 
     let mut writes = table.transact().create(&tenant).create(&key);
     for client in &clients {
-        writes = writes.create(client).create(&Slug {
-            tenant: tenant.id,
-            slug: client.slug.clone(),
-            client: client.id,
-        });
+        writes =
+            writes.create(client).create(&Slug { tenant: tenant.id, slug: client.slug.clone(), client: client.id });
     }
     if !writes.send().await? {
         return Err(Error::conflict("a part of the tenant exists already; invoke it again"));
@@ -95,13 +87,7 @@ pub async fn handle(table: &Table, new: NewTenant) -> Result<Begun> {
     Ok(Begun {
         tenant_id: tenant.id,
         api_key: shown.expose_secret().into(),
-        clients: clients
-            .into_iter()
-            .map(|client| BegunClient {
-                client_id: client.id,
-                slug: client.slug,
-            })
-            .collect(),
+        clients: clients.into_iter().map(|client| BegunClient { client_id: client.id, slug: client.slug }).collect(),
     })
 }
 

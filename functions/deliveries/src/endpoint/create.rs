@@ -37,12 +37,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-            vault: aws.vault()?,
-            egress: aws.egress()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()? })
     }
 }
 
@@ -85,7 +80,10 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?;
     let new = NewEndpoint::read(&call, &deps.egress)?;
 
-    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || make(deps, &call, &person, new).await).await
+    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {
+        make(deps, &call, &person, new).await
+    })
+    .await
 }
 
 async fn make(deps: &Deps, call: &Call, person: &Person, new: NewEndpoint) -> Result<Reply> {
@@ -123,21 +121,23 @@ impl NewEndpoint {
         if make_api_key.as_ref().is_some_and(|key| !fits(key.expose_secret())) {
             body.fault("make_api_key", "must have 1 to 512 ASCII characters");
         }
-        if event_types.as_ref().is_some_and(|types| types.len() > 50 || types.iter().any(|one| one.is_empty() || one.len() > 100)) {
+        if event_types
+            .as_ref()
+            .is_some_and(|types| types.len() > 50 || types.iter().any(|one| one.is_empty() || one.len() > 100))
+        {
             body.fault("event_types", "must have at most 50 entries of 1 to 100 characters");
         }
-        body.build(|| {
-            Some(Self {
-                name: name?,
-                url: url?,
-                make_api_key,
-                event_types: event_types?,
-            })
-        })
+        body.build(|| Some(Self { name: name?, url: url?, make_api_key, event_types: event_types? }))
     }
 }
 
-fn seal(keyring: &Keyring, tenant: TenantId, new: NewEndpoint, secret: &SecretString, now: Timestamp) -> Result<Endpoint> {
+fn seal(
+    keyring: &Keyring,
+    tenant: TenantId,
+    new: NewEndpoint,
+    secret: &SecretString,
+    now: Timestamp,
+) -> Result<Endpoint> {
     let id = EndpointId::new();
     let (owner, place) = (tenant.to_string(), id.to_string());
     let seal = |field, text| keyring.seal(Endpoint::place(&owner, &place, field), text);

@@ -31,11 +31,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-            queue: aws.queue("DELIVERY_QUEUE_URL")?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, queue: aws.queue("DELIVERY_QUEUE_URL")? })
     }
 }
 
@@ -54,7 +50,8 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?;
     let id: EndpointId = call.part("id", "endpoint")?;
 
-    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || open(deps, &call, &person, id).await).await
+    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || open(deps, &call, &person, id).await)
+        .await
 }
 
 async fn open(deps: &Deps, call: &Call, person: &Person, id: EndpointId) -> Result<Reply> {

@@ -24,10 +24,7 @@ pub struct Deps {
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self {
-            gate: aws.gate()?,
-            table: aws.table()?,
-        })
+        Ok(Self { gate: aws.gate()?, table: aws.table()? })
     }
 }
 
@@ -53,7 +50,5 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 
     let endpoints = deps.table.list_all(&key::endpoints(tenant)).await?;
 
-    Ok(Reply::ok(Endpoints {
-        endpoints: endpoints.into_iter().map(Into::into).collect(),
-    }))
+    Ok(Reply::ok(Endpoints { endpoints: endpoints.into_iter().map(Into::into).collect() }))
 }

@@ -23,7 +23,13 @@ use shared::{
 use super::Deps;
 
 /// Makes an attempt. What it came to.
-pub async fn make(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, trigger: Trigger, now: Timestamp) -> Result<Verdict> {
+pub async fn make(
+    deps: &Deps,
+    delivery: &Delivery,
+    endpoint: &Endpoint,
+    trigger: Trigger,
+    now: Timestamp,
+) -> Result<Verdict> {
     let answer = post(deps, delivery, endpoint, now).await?;
     let attempt = logged(deps, delivery, trigger, answer, now).await?;
     if settle(deps, delivery, &attempt).await? {
@@ -35,10 +41,7 @@ pub async fn make(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, trigger
 
 /// Its endpoint was deleted: there is nowhere to go.
 pub async fn abandon(deps: &Deps, delivery: &Delivery, now: Timestamp) -> Result<()> {
-    let gone = Answer {
-        took: Duration::ZERO,
-        outcome: Err(Silence::Refused),
-    };
+    let gone = Answer { took: Duration::ZERO, outcome: Err(Silence::Refused) };
     let attempt = logged(deps, delivery, Trigger::Schedule, gone, now).await?;
     settle(deps, delivery, &attempt).await?;
     Ok(())
@@ -65,10 +68,7 @@ async fn post(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, now: Timest
     let url = open("url", &endpoint.url)?;
     match deps.egress.check(url.expose_secret()) {
         Ok(url) => Ok(deps.egress.post(&url, headers, body.into_bytes()).await),
-        Err(_) => Ok(Answer {
-            took: Duration::ZERO,
-            outcome: Err(Silence::Refused),
-        }),
+        Err(_) => Ok(Answer { took: Duration::ZERO, outcome: Err(Silence::Refused) }),
     }
 }
 
@@ -92,7 +92,9 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
     let ended_at = now + SignedDuration::try_from(answer.took).unwrap_or_default();
     let retry_after = answer.outcome.as_ref().ok().and_then(|answer| answer.retry_after);
     let waits = match (verdict, trigger) {
-        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule) => wait(delivery.step, verdict, retry_after, rand::random()),
+        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule) => {
+            wait(delivery.step, verdict, retry_after, rand::random())
+        }
         _ => None,
     };
     let (status, error, body) = match answer.outcome {
@@ -154,10 +156,14 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<b
                 deps.queue.send(&now.job(), delay).await?;
             }
         }
-        State::Delivered => metrics::milliseconds("DeliveryLatency", ended_at.duration_since(delivery.accepted_at).as_millis() as i64),
+        State::Delivered => {
+            metrics::milliseconds("DeliveryLatency", ended_at.duration_since(delivery.accepted_at).as_millis() as i64)
+        }
         State::Failed => {
-            let detail = format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
-            notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, ended_at).await?;
+            let detail =
+                format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
+            notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, ended_at)
+                .await?;
         }
         State::Parked | State::Dead => {}
     }
@@ -248,7 +254,13 @@ async fn failed(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt, now: Timest
 }
 
 /// Puts an endpoint into another state, unless somebody else has; says so once.
-pub(super) async fn turn(deps: &Deps, endpoint: &Endpoint, state: endpoint::State, reason: &str, now: Timestamp) -> Result<()> {
+pub(super) async fn turn(
+    deps: &Deps,
+    endpoint: &Endpoint,
+    state: endpoint::State,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
     use endpoint::State::{Active, Degraded, Disabled, Held};
     let change = deps
         .table

@@ -24,11 +24,8 @@ async fn what_kills_its_worker_is_marked_told_and_can_be_started_again() {
     assert_eq!(world.notices().await, ["delivery_dead"], "once, though its letter came twice");
 
     world.table.put(&event).await.unwrap();
-    let deps = retry::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-        queue: world.queue.clone(),
-    };
+    let deps =
+        retry::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone(), queue: world.queue.clone() };
     let call = person(world.tenant, Role::Owner).with_part("id", delivery.id);
     let (status, body) = told(retry::handle(&deps, call).await);
     assert_eq!(status, 202, "{body}");

@@ -23,27 +23,24 @@ async fn made(world: &World, call: Call) -> (u16, Value) {
 }
 
 async fn enabled(world: &World, call: Call) -> (u16, Value) {
-    let deps = enable::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-        queue: world.queue.clone(),
-    };
+    let deps =
+        enable::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone(), queue: world.queue.clone() };
     told(enable::handle(&deps, call.with_part("id", world.endpoint)).await)
 }
 
 #[tokio::test]
 async fn its_address_and_secret_are_never_shown_again() {
     let world = World::new().await;
-    let deps = list::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-    };
+    let deps = list::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone() };
 
     let (status, body) = told(list::handle(&deps, person(world.tenant, Role::Supervisor)).await);
 
     assert_eq!(status, 200);
     let text = body.to_string();
-    assert!(!text.contains("/bookings") && !text.contains(&world.secret) && !text.contains("key-of-the-hook"), "{text}");
+    assert!(
+        !text.contains("/bookings") && !text.contains(&world.secret) && !text.contains("key-of-the-hook"),
+        "{text}"
+    );
     assert_eq!(body["data"]["endpoints"][0]["has_make_api_key"], true);
     let (_, others) = told(list::handle(&deps, stranger()).await);
     assert_eq!(others["data"]["endpoints"], json!([]));
@@ -57,7 +54,8 @@ async fn everything_wrong_with_one_is_told_at_once() {
     let (status, problem) = made(&world, person(world.tenant, Role::Owner).posting(&body)).await;
 
     assert_eq!(status, 400);
-    let pointers: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/name", "/url", "/make_api_key", "/event_types", "/colour"]);
 }
 
@@ -81,7 +79,8 @@ async fn the_same_request_twice_makes_one() {
             .posting(&json!({ "name": name, "url": "https://hook.eu1.make.com/abc" }))
     };
 
-    let (first, again, other) = (made(&world, ask("a")).await, made(&world, ask("a")).await, made(&world, ask("b")).await);
+    let (first, again, other) =
+        (made(&world, ask("a")).await, made(&world, ask("a")).await, made(&world, ask("b")).await);
 
     assert_eq!((first.0, again.0, other.0), (201, 201, 422));
     assert_eq!(first.1, again.1);

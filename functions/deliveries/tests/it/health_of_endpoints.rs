@@ -54,7 +54,12 @@ async fn probes_do_not_use_up_the_tries() {
     world.accept("b1").await;
     let held = world.table.change(key::endpoint(world.tenant, world.endpoint));
     let check = world.now + SignedDuration::from_mins(1);
-    held.set("state", "held").set("check_at", check).index(Some(key::due(world.endpoint.as_bytes(), check))).send().await.unwrap();
+    held.set("state", "held")
+        .set("check_at", check)
+        .index(Some(key::due(world.endpoint.as_bytes(), check)))
+        .send()
+        .await
+        .unwrap();
     world.receiver.set_mode(HOOK, Mode::Failing).await.unwrap();
 
     world.run_for(SignedDuration::from_hours(24)).await;
@@ -82,12 +87,22 @@ async fn what_is_parked_just_after_the_opening_leaves_too() {
     let mut world = World::new().await;
     let opened = world.table.change(key::endpoint(world.tenant, world.endpoint));
     let check = world.now + SignedDuration::from_mins(1);
-    opened.set("opened_at", world.now).set("check_at", check).index(Some(key::due(world.endpoint.as_bytes(), check))).send().await.unwrap();
+    opened
+        .set("opened_at", world.now)
+        .set("check_at", check)
+        .index(Some(key::due(world.endpoint.as_bytes(), check)))
+        .send()
+        .await
+        .unwrap();
     world.accept("b1").await;
     world.messages();
     let delivery = world.delivery().await;
     let late = world.table.change(key::delivery(world.tenant, delivery.id));
-    late.set("state", State::Parked).index(Some(key::parked(world.tenant, world.endpoint, delivery.id))).send().await.unwrap();
+    late.set("state", State::Parked)
+        .index(Some(key::parked(world.tenant, world.endpoint, delivery.id)))
+        .send()
+        .await
+        .unwrap();
 
     world.run_for(SignedDuration::from_mins(5)).await;
 

@@ -11,28 +11,18 @@ use shared::{
 use crate::world::{HOOK, World};
 
 async fn listed(world: &World, call: Call) -> (u16, Value) {
-    let deps = list::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-        vault: vault(),
-    };
+    let deps = list::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone(), vault: vault() };
     told(list::handle(&deps, call).await)
 }
 
 async fn got(world: &World, call: Call) -> (u16, Value) {
-    let deps = get::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-    };
+    let deps = get::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone() };
     told(get::handle(&deps, call).await)
 }
 
 async fn retried(world: &World, call: Call) -> (u16, Value) {
-    let deps = retry::Deps {
-        gate: Gate::new(world.table.clone()),
-        table: world.table.clone(),
-        queue: world.queue.clone(),
-    };
+    let deps =
+        retry::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone(), queue: world.queue.clone() };
     told(retry::handle(&deps, call).await)
 }
 
@@ -99,9 +89,11 @@ async fn filters_leave_the_rest_out() {
 async fn all_faults_of_a_query_are_told_at_once() {
     let world = World::new().await;
     let (status, problem) =
-        listed(&world, person(world.tenant, Role::Owner).with_query("state=lost&limit=many&endpoint=end_1&colour=red")).await;
+        listed(&world, person(world.tenant, Role::Owner).with_query("state=lost&limit=many&endpoint=end_1&colour=red"))
+            .await;
     assert_eq!(status, 400);
-    let pointers: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["?limit", "?state", "?endpoint", "?colour"]);
     assert_eq!(listed(&world, person(world.tenant, Role::Owner).with_query("limit=0")).await.0, 400);
 }

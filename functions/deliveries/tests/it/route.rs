@@ -54,10 +54,7 @@ async fn what_goes_to_a_closed_endpoint_is_parked() {
 #[tokio::test]
 async fn changes_of_other_rows_pass_by() {
     let world = World::new().await;
-    let deps = route::Deps {
-        table: world.table.clone(),
-        queue: world.queue.clone(),
-    };
+    let deps = route::Deps { table: world.table.clone(), queue: world.queue.clone() };
     route::handle(&deps, Changed::making(&world.endpoint().await)).await.unwrap();
     assert_eq!(world.deliveries().await.len(), 0);
 }

@@ -26,7 +26,10 @@ async fn what_is_sent_is_signed_and_logged() {
     assert_eq!(body, event.payload("test").unwrap());
     assert_eq!((delivery.state, delivery.attempts), (State::Delivered, 1));
     let attempt = world.attempts().await.remove(0);
-    assert_eq!((attempt.status, attempt.answer.as_deref(), attempt.verdict), (Some(200), Some("Accepted"), Verdict::Delivered));
+    assert_eq!(
+        (attempt.status, attempt.answer.as_deref(), attempt.verdict),
+        (Some(200), Some("Accepted"), Verdict::Delivered)
+    );
 }
 
 #[tokio::test]
@@ -39,12 +42,8 @@ async fn eight_tries_on_the_schedule_then_a_person_is_told() {
 
     world.run_for(SignedDuration::from_hours(40)).await;
 
-    let waits: Vec<i64> = world
-        .attempts()
-        .await
-        .windows(2)
-        .map(|pair| pair[1].at.duration_since(pair[0].at).as_secs())
-        .collect();
+    let waits: Vec<i64> =
+        world.attempts().await.windows(2).map(|pair| pair[1].at.duration_since(pair[0].at).as_secs()).collect();
     let planned = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
     assert_eq!(waits.len(), planned.len(), "{waits:?}");
     for (wait, planned) in waits.iter().zip(planned) {
@@ -131,8 +130,14 @@ async fn the_same_message_five_times_at_once_is_one_line_of_the_log() {
         outcome.unwrap();
     }
     assert_eq!((world.delivery().await.state, world.attempts().await.len()), (State::Delivered, 1));
-    let ids: std::collections::BTreeSet<_> =
-        world.receiver.requests(HOOK).await.unwrap().into_iter().map(|sent| sent.headers["webhook-id"].clone()).collect();
+    let ids: std::collections::BTreeSet<_> = world
+        .receiver
+        .requests(HOOK)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|sent| sent.headers["webhook-id"].clone())
+        .collect();
     assert_eq!(ids.len(), 1, "whoever counts by webhook-id counts one");
     let hour = world.table.list_all(&key::hours(world.tenant, world.endpoint, world.now, world.now)).await.unwrap();
     assert_eq!(hour[0].succeeded, 1);
@@ -219,7 +224,8 @@ async fn nothing_is_sent_to_an_address_that_leads_inside() {
 #[tokio::test]
 async fn both_secrets_sign_until_the_old_one_ends() {
     let mut world = World::new().await;
-    let (keyring, place) = (shared::testing::vault().keyring().await.unwrap(), [world.tenant.to_string(), world.endpoint.to_string()]);
+    let (keyring, place) =
+        (shared::testing::vault().keyring().await.unwrap(), [world.tenant.to_string(), world.endpoint.to_string()]);
     let new = shared::secrets::webhook_secret();
     let endpoint = world.endpoint().await;
     let sealed = keyring.seal([&place[0], &place[1], "secret"], &new).unwrap();
@@ -247,11 +253,7 @@ async fn both_secrets_sign_until_the_old_one_ends() {
 #[tokio::test]
 async fn a_message_for_what_is_gone_does_nothing() {
     let world = World::new().await;
-    let job = Job::Deliver {
-        tenant: world.tenant,
-        delivery: shared::id::DeliveryId::new(),
-        attempts: 0,
-    };
+    let job = Job::Deliver { tenant: world.tenant, delivery: shared::id::DeliveryId::new(), attempts: 0 };
     world.work(job).await.unwrap();
     assert_eq!(world.received().await, 0);
 }

@@ -105,10 +105,7 @@ impl World {
     }
 
     pub async fn route(&self, event: &Event) -> Result<()> {
-        let deps = route::Deps {
-            table: self.table.clone(),
-            queue: self.queue.clone(),
-        };
+        let deps = route::Deps { table: self.table.clone(), queue: self.queue.clone() };
         route::handle(&deps, Changed::making(event)).await
     }
 
@@ -117,7 +114,9 @@ impl World {
         let mut due: Vec<(Timestamp, Value)> = Vec::new();
         loop {
             let sent = std::mem::take(&mut *self.kept.lock().unwrap());
-            due.extend(sent.into_iter().map(|(message, delay)| (self.now + SignedDuration::try_from(delay).unwrap(), message)));
+            due.extend(
+                sent.into_iter().map(|(message, delay)| (self.now + SignedDuration::try_from(delay).unwrap(), message)),
+            );
             due.sort_by_key(|(at, _)| *at);
             if due.first().is_none_or(|(at, _)| *at > end) {
                 // Nothing is under way: the sweep may find something, minute by minute.
@@ -154,10 +153,7 @@ impl World {
     }
 
     pub async fn sweep(&self) -> u32 {
-        let deps = sweep::Deps {
-            table: self.table.clone(),
-            queue: self.queue.clone(),
-        };
+        let deps = sweep::Deps { table: self.table.clone(), queue: self.queue.clone() };
         sweep::at(&deps, self.now).await.unwrap().queued
     }
 
@@ -196,4 +192,3 @@ impl World {
         self.receiver.requests(HOOK).await.unwrap().len()
     }
 }
-

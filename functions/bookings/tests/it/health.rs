@@ -1,0 +1,120 @@
+use bookings::health::{self, Deps};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::{
+    endpoint::{Endpoint, State},
+    gate::Gate,
+    id::{EndpointId, TenantId},
+    key,
+    secrets::webhook_secret,
+    table::Table,
+    testing::{api_key, machine, nobody, table, told, vault},
+};
+
+async fn asked(table: &Table, tenant: TenantId) -> Value {
+    let deps = Deps { gate: Gate::new(table.clone()), table: table.clone() };
+    let (status, body) = told(health::handle(&deps, machine(&api_key(table, tenant).await)).await);
+    assert_eq!(status, 200, "{body}");
+    body["data"].clone()
+}
+
+async fn endpoint(table: &Table, tenant: TenantId, state: State) -> EndpointId {
+    let sealed = vault().keyring().await.unwrap().seal(["t", "e", "secret"], &webhook_secret()).unwrap();
+    let endpoint = Endpoint {
+        tenant,
+        id: EndpointId::new(),
+        name: "Make".into(),
+        host: "hook.eu1.make.com".into(),
+        url: sealed.clone(),
+        secret: sealed,
+        fingerprint: "0a1b2c3d".into(),
+        previous: None,
+        make_key: None,
+        event_types: vec!["booking.*".into()],
+        state,
+        reason: Some("why".into()),
+        failures: if state == State::Active { 0 } else { 4 },
+        failing_since: None,
+        probes: 0,
+        check_at: None,
+        opened_at: None,
+        created_at: Timestamp::now(),
+    };
+    table.put(&endpoint).await.unwrap();
+    endpoint.id
+}
+
+async fn hour(table: &Table, tenant: TenantId, endpoint: EndpointId, at: Timestamp, succeeded: u32, failed: u32) {
+    let change = table
+        .change(key::hour(tenant, endpoint, at))
+        .or_new()
+        .set("tenant", tenant)
+        .set("endpoint", endpoint)
+        .set("hour", at);
+    change
+        .add("succeeded", succeeded)
+        .add("failed", failed)
+        .add("took_ms", 100 * (succeeded + failed))
+        .set("last_success_at", at)
+        .send()
+        .await
+        .unwrap();
+}
+
+fn names(findings: &Value) -> Vec<&str> {
+    findings.as_array().unwrap().iter().map(|finding| finding["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn without_an_endpoint_it_says_what_to_do() {
+    let health = asked(&table().await, TenantId::new()).await;
+
+    assert_eq!((health["status"].as_str(), health["configured"].as_bool()), (Some("not_configured"), Some(false)));
+    assert_eq!(names(&health["errors"]), ["no_endpoint"]);
+    assert_eq!(health["reachable"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_good_day_is_healthy() {
+    let (table, tenant) = (table().await, TenantId::new());
+    let id = endpoint(&table, tenant, State::Active).await;
+    let now = Timestamp::now();
+    hour(&table, tenant, id, now, 30, 0).await;
+    hour(&table, tenant, id, now - SignedDuration::from_hours(3), 69, 1).await;
+    hour(&table, tenant, id, now - SignedDuration::from_hours(30), 0, 500).await;
+
+    let health = asked(&table, tenant).await;
+
+    assert_eq!(health["status"], "healthy", "{health}");
+    assert_eq!(health["success_rate"], 0.99);
+    assert_eq!((health["succeeded"].as_u64(), health["failed"].as_u64()), (Some(99), Some(1)));
+    assert_eq!(health["average_response_ms"], 100);
+    assert_eq!(health["reachable"], true);
+    assert_eq!(health["parked"], 0);
+}
+
+#[tokio::test]
+async fn a_held_endpoint_is_an_error_and_a_weak_one_a_warning() {
+    for (state, status, error, warning) in [
+        (State::Held, "unhealthy", vec!["endpoint_held"], vec![]),
+        (State::Disabled, "unhealthy", vec!["endpoint_disabled"], vec![]),
+        (State::Degraded, "degraded", vec![], vec!["endpoint_degraded"]),
+    ] {
+        let (table, tenant) = (table().await, TenantId::new());
+        endpoint(&table, tenant, state).await;
+
+        let health = asked(&table, tenant).await;
+
+        assert_eq!(
+            (health["status"].as_str(), names(&health["errors"]), names(&health["warnings"])),
+            (Some(status), error, warning)
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_nothing() {
+    let table = table().await;
+    let deps = Deps { gate: Gate::new(table.clone()), table };
+    assert_eq!(told(health::handle(&deps, nobody()).await).0, 401);
+}

@@ -1,0 +1,4 @@
+//! The use cases of this area, against a real table.
+
+mod health;
+mod receive;

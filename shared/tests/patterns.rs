@@ -1,0 +1,230 @@
+//! What each way of asking the table costs, held against the table in `README.md`.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    apikey::{ApiKey, Scope},
+    delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict},
+    endpoint::{self, Endpoint},
+    event::{self, Content, Event},
+    http::Reply,
+    id::{EndpointId, TenantId},
+    idempotency, key,
+    limit::{Limits, Rate},
+    secrets::webhook_secret,
+    table::{Page, Table},
+    tenant::{Tenant, Zone},
+    testing::{Units, api_key, machine, table, vault},
+    trace::TraceId,
+};
+
+/// Takes the units of each access as it is made.
+struct Ledger {
+    table: Table,
+    units: Units,
+    measured: BTreeMap<&'static str, String>,
+}
+
+impl Ledger {
+    async fn new() -> Self {
+        let units = Units::default();
+        Self { table: table().await.metered(units.meter()), units, measured: BTreeMap::new() }
+    }
+
+    /// Forgets what was used so far: it was preparation.
+    fn prepared(&self) {
+        self.units.take();
+    }
+
+    fn took(&mut self, access: &'static str) {
+        let told = match self.units.take() {
+            (writes, 0.0) => format!("{writes} W"),
+            (0.0, reads) => format!("{reads} R"),
+            (writes, reads) => format!("{writes} W {reads} R"),
+        };
+        self.measured.insert(access, told);
+    }
+}
+
+fn documented() -> BTreeMap<String, String> {
+    let text = include_str!("../README.md");
+    let rows = text.split("| access | key | index | units |").nth(1).expect("the table of accesses");
+    rows.lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("|---"))
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            Some((cells.first()?.to_string(), cells.get(3)?.to_string()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_access_costs_what_the_readme_says() {
+    let mut ledger = Ledger::new().await;
+    deliveries(&mut ledger).await;
+    callers(&mut ledger).await;
+
+    let measured: BTreeMap<String, String> = ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
+    assert_eq!(measured, documented(), "left: measured, right: README.md");
+}
+
+fn event_of(tenant: TenantId, name: &str, at: Timestamp) -> Event {
+    let note = "n".repeat(560);
+    let row = |status: &str| serde_json::json!({ "id": name, "status": status, "note": note }).to_string();
+    Event {
+        tenant,
+        id: event::identity(tenant, &[name.as_bytes()]),
+        event_type: "booking.updated".into(),
+        trace: TraceId::new(),
+        accepted_at: at,
+        occurred_at: Some(at),
+        to: None,
+        content: Content::Booking {
+            operation: "UPDATE".into(),
+            table: "bookings".into(),
+            record: Some(row("confirmed")),
+            old_record: Some(row("pending")),
+        },
+    }
+}
+
+async fn endpoint_of(tenant: TenantId) -> Endpoint {
+    let keyring = vault().keyring().await.expect("a keyring");
+    let seal = |text: &str| keyring.seal(["t", "e", "f"], &text.to_owned().into()).expect("it seals");
+    Endpoint {
+        tenant,
+        id: EndpointId::new(),
+        name: "Bookings scenario".into(),
+        host: "hook.eu1.make.com".into(),
+        url: seal("https://hook.eu1.make.com/x7k2m9x7k2m9x7k2m9x7k2m9"),
+        secret: keyring.seal(["t", "e", "f"], &webhook_secret()).expect("it seals"),
+        fingerprint: "0a1b2c3d".into(),
+        previous: None,
+        make_key: Some(seal("a-key-of-make")),
+        event_types: vec!["booking.*".into(), "booking_event.*".into()],
+        state: endpoint::State::Active,
+        reason: None,
+        failures: 0,
+        failing_since: None,
+        probes: 0,
+        check_at: None,
+        opened_at: None,
+        created_at: Timestamp::now(),
+    }
+}
+
+async fn deliveries(ledger: &mut Ledger) {
+    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::now());
+    let endpoint = endpoint_of(tenant).await;
+    table.put(&endpoint).await.expect("an endpoint");
+    ledger.prepared();
+
+    let event = event_of(tenant, "b1", now);
+    event::accept(&table, event.clone()).await.expect("it is accepted");
+    ledger.took("accept an event of 1 kB");
+    table.find(key::event(tenant, event.id)).await.expect("it is read").expect("it is there");
+    ledger.took("read an event to send it");
+    table.list_all(&key::endpoints(tenant)).await.expect("they are read");
+    ledger.took("endpoints of a tenant, to route an event");
+
+    let delivery = Delivery::of(&event, &endpoint, SignedDuration::from_hours(720));
+    table.create(&delivery).await.expect("it begins");
+    ledger.took("begin a delivery");
+    table.find(key::delivery(tenant, delivery.id)).await.expect("it is read");
+    ledger.took("read a delivery to send it");
+    let attempt = Attempt {
+        tenant,
+        delivery: delivery.id,
+        n: 1,
+        at: now,
+        trigger: Trigger::Schedule,
+        took_ms: 87,
+        status: Some(200),
+        error: None,
+        answer: Some("Accepted".into()),
+        verdict: Verdict::Delivered,
+        next_at: None,
+        keep_until: delivery.keep_until,
+    };
+    table.create(&attempt).await.expect("it is logged");
+    ledger.took("log an attempt");
+    let settle = table.change(key::delivery(tenant, delivery.id)).set("state", State::Delivered).set("attempts", 1);
+    settle.set("ended_at", now).remove("due_at").index(None).when("attempts", 0).send().await.expect("it is settled");
+    ledger.took("settle a delivery");
+    let count = table.change(key::hour(tenant, endpoint.id, now)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
+    count.set("hour", now).add("succeeded", 1).add("took_ms", 87).send().await.expect("it is counted");
+    ledger.took("count an attempt");
+    table.list_all(&key::attempts(tenant, delivery.id)).await.expect("they are read");
+    ledger.took("attempts of a delivery");
+
+    for n in 0..100 {
+        let event = event_of(tenant, &format!("more {n}"), now);
+        let mut delivery = Delivery::of(&event, &endpoint, SignedDuration::from_hours(720));
+        let mut id = *delivery.id.as_bytes();
+        id[15] = 0;
+        delivery.id = shared::id::DeliveryId::from_bytes(id);
+        table.create(&delivery).await.expect("it begins");
+    }
+    ledger.prepared();
+    let due = table.list_index(&key::due_in(0, now + GRACE), 100).await.expect("they are listed");
+    ledger.took("what is due, 100 of one shard");
+    let first = due[0].id().expect("a delivery");
+    let park = table.change::<Delivery>(key::delivery(tenant, first)).set("state", State::Parked).remove("due_at");
+    park.index(Some(key::parked(tenant, endpoint.id, first))).when("state", State::Pending).send().await.expect("it is parked");
+    ledger.took("park a delivery");
+    for listed in &due[1..] {
+        let id = listed.id().expect("a delivery");
+        let park = table.change::<Delivery>(key::delivery(tenant, id)).set("state", State::Parked);
+        park.index(Some(key::parked(tenant, endpoint.id, id))).send().await.expect("it is parked");
+    }
+    ledger.prepared();
+    table.list_index(&key::all_parked(tenant, endpoint.id), 100).await.expect("they are listed");
+    ledger.took("what waits for an endpoint, 100");
+    table.list(&key::deliveries(tenant), Page::first(25)).await.expect("a page");
+    ledger.took("a page of 25 deliveries");
+
+    for hours in 0..24 {
+        let at = now - SignedDuration::from_hours(hours);
+        let count = table.change(key::hour(tenant, endpoint.id, at)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
+        count.set("hour", at).add("succeeded", 100).add("failed", 1).add("took_ms", 87).send().await.expect("it is counted");
+    }
+    ledger.prepared();
+    let day = key::hours(tenant, endpoint.id, now - SignedDuration::from_hours(24), now);
+    table.list_all(&day).await.expect("they are read");
+    ledger.took("an endpoint's last day");
+}
+
+async fn callers(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    let row = Tenant { id: tenant, name: "Marina".into(), time_zone: Zone::UTC, created_at: Timestamp::now() };
+    let (key, _) = ApiKey::issue(tenant, "first".into(), Scope::ALL.into(), Timestamp::now(), None);
+    ledger.prepared();
+    assert!(table.transact().create(&row).create(&key).send().await.expect("it begins"));
+    ledger.took("begin a tenant with its key");
+    table.find(key::api_key(tenant, key.id)).await.expect("it is read");
+    ledger.took("an API key");
+
+    let limits = Limits::default();
+    let now = Timestamp::now().as_millisecond();
+    limits.draw(&table, tenant, "somebody", Rate::CALLS, now).await.expect("the bucket was full");
+    for _ in 1..30 {
+        limits.draw(&table, tenant, "somebody", Rate::CALLS, now).await.expect("from memory");
+    }
+    ledger.prepared();
+    limits.draw(&table, tenant, "somebody", Rate::CALLS, now).await.expect("the next block");
+    ledger.took("lease a block of calls");
+
+    let call = machine(&api_key(&table, tenant).await).with_header("idempotency-key", "k");
+    ledger.prepared();
+    let once = idempotency::once(&table, &call, tenant, "somebody", async || Ok(Reply::ok("done"))).await;
+    assert!(once.is_ok());
+    ledger.took("do a POST once");
+
+    for _ in 1..100 {
+        table.put(&Tenant { id: TenantId::new(), ..row.clone() }).await.expect("another");
+    }
+    ledger.prepared();
+    table.list_index(&key::all_tenants(), 100).await.expect("they are listed");
+    ledger.took("all tenants, 100");
+}

@@ -1,0 +1,5 @@
+//! Facts that stand in several places, held against each other. None of these needs anything to run.
+
+mod repository;
+mod routes;
+mod rules;
