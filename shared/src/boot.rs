@@ -94,7 +94,6 @@ impl Aws {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }

@@ -123,6 +123,7 @@ impl Row for SignIn {
 /// How a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ConnectionStatus)]
 pub enum Status {
     /// It works, as far as we know.
     Active,

@@ -196,3 +196,25 @@ fn digest(parts: &[&[u8]]) -> String {
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::{nobody, table, vault};
+
+    #[tokio::test]
+    async fn an_answer_that_shows_a_secret_is_kept_sealed_and_replayed_in_full() {
+        let (table, tenant) = (table().await, TenantId::new());
+        let keyring = vault().keyring().await.unwrap();
+        let call = nobody().with_header("idempotency-key", "k").posting(&serde_json::json!({}));
+
+        let first =
+            once_sealed(&table, &keyring, &call, tenant, "me", async || Ok(Reply::created("hush"))).await.unwrap();
+        let second = once_sealed(&table, &keyring, &call, tenant, "me", async || unreachable!()).await.unwrap();
+
+        assert_eq!((second.status, &second.body), (first.status, &first.body));
+        let slot = digest(&[b"k", b"me", b"POST", call.path.as_bytes()]);
+        let kept = serde_json::to_string(&table.get(key::once(tenant, &slot)).await.unwrap()).unwrap();
+        assert!(kept.contains("201") && !kept.contains("hush"), "{kept}");
+    }
+}

@@ -151,8 +151,11 @@ pub fn fingerprint(secret: &SecretString) -> String {
 #[derive(Clone)]
 pub struct Vault {
     source: Source,
-    read: Arc<Mutex<Option<(Arc<Platform>, Instant)>>>,
+    read: Arc<Mutex<Option<Reading>>>,
 }
+
+/// What was read, and when.
+type Reading = (Arc<Platform>, Instant);
 
 #[derive(Clone)]
 enum Source {

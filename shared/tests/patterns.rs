@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use shared::{
     apikey::{ApiKey, Scope},
+    automation::{self, Automation},
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict},
     endpoint::{self, Endpoint},
     event::{self, Content, Event},
     http::Reply,
-    id::{EndpointId, TenantId},
+    id::{AutomationId, ClientId, EndpointId, EventId, TenantId},
     idempotency, key,
     limit::{Limits, Rate},
     secrets::webhook_secret,
@@ -17,6 +18,7 @@ use shared::{
     tenant::{Tenant, Zone},
     testing::{Units, api_key, machine, table, vault},
     trace::TraceId,
+    usage::{OperationType, ScenarioStatus, Usage, Usd},
 };
 
 /// Takes the units of each access as it is made.
@@ -64,6 +66,8 @@ async fn every_access_costs_what_the_readme_says() {
     let mut ledger = Ledger::new().await;
     deliveries(&mut ledger).await;
     callers(&mut ledger).await;
+    automations(&mut ledger).await;
+    usage(&mut ledger).await;
 
     let measured: BTreeMap<String, String> = ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
     assert_eq!(measured, documented(), "left: measured, right: README.md");
@@ -227,4 +231,77 @@ async fn callers(ledger: &mut Ledger) {
     ledger.prepared();
     table.list_index(&key::all_tenants(), 100).await.expect("they are listed");
     ledger.took("all tenants, 100");
+}
+
+async fn automations(ledger: &mut Ledger) {
+    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::now());
+    let keyring = vault().keyring().await.expect("a keyring");
+    let made = |id| Automation {
+        tenant,
+        id,
+        template: "lead-to-crm".into(),
+        template_version: 1,
+        name: "New leads into Zoho".into(),
+        active: true,
+        make_scenario: Some("418339".into()),
+        endpoint: Some(EndpointId::new()),
+        host: Some("hook.eu1.make.com".into()),
+        secret: Automation::seal(&keyring, tenant, id, &webhook_secret()).expect("it seals"),
+        fingerprint: "0a1b2c3d".into(),
+        previous: None,
+        created_at: now,
+        switched_at: Some(now),
+    };
+    let ids: Vec<AutomationId> = (0..25).map(|_| AutomationId::new()).collect();
+    for id in &ids {
+        table.put(&made(*id)).await.expect("an automation");
+        for shard in 0..automation::SHARDS {
+            let event = EventId::from_bytes([shard; 16]);
+            automation::accepted(&table, tenant, *id, event, now).await.expect("it is counted");
+        }
+    }
+
+    ledger.prepared();
+    table.list_index(&key::automation_of_any_tenant(ids[0]), 1).await.expect("it is found");
+    ledger.took("an automation's tenant");
+    table.get(key::automation(tenant, ids[0])).await.expect("it is read");
+    ledger.took("an automation, to prove its sender");
+    automation::accepted(&table, tenant, ids[0], EventId::new(), now).await.expect("it is counted");
+    ledger.took("count an execution");
+    table.list_all(&key::runs_between(tenant, ids[0], ids[24])).await.expect("they are read");
+    ledger.took("counts of 25 automations");
+}
+
+async fn usage(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    let (client, first) = (Some(ClientId::new()), Date::constant(2026, 7, 1));
+    let used = |scenario: usize, date| Usage {
+        tenant,
+        client,
+        date,
+        scenario_name: format!("Lead Processing {scenario}"),
+        scenario_id: Some(scenario.to_string()),
+        operation_type: OperationType::Call,
+        call: None,
+        operations: 150,
+        limit: Some(1_000),
+        cost: Usd::from_ten_thousandths(75_000),
+        succeeded: 145,
+        failed: 5,
+        status: ScenarioStatus::Active,
+        description: None,
+        synced_at: Timestamp::now(),
+    };
+
+    ledger.prepared();
+    let many = (0..100).fold(table.transact(), |writes, n| writes.put(&used(n, first.yesterday().expect("a day"))));
+    assert!(many.send().await.expect("they are stored"));
+    ledger.took("store 100 rows of usage together");
+    let days: Vec<Date> = first.series(1.day()).take(20).collect();
+    for date in &days {
+        assert!((0..20).fold(table.transact(), |writes, n| writes.put(&used(n, *date))).send().await.expect("a day"));
+    }
+    ledger.prepared();
+    table.list_all(&key::usage_between(tenant, client, first, days[19])).await.expect("they are read");
+    ledger.took("usage of 20 scenarios over 20 days");
 }
