@@ -23,9 +23,10 @@
 //! | executions of an automation | `ten_…#RUNS` | `aut_…#<shard>` | |
 //! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
 //! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
+//! | checkpoint of a conversation | `ten_…#TRACK#trk_…` | `BEFORE#<hour>` | |
 //! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…` | |
 //! | snapshot | `ten_…#SNAPSHOT#<scope>#<channel>` | `HOUR#<date>#<hour>`, `DAY#<date>`, `WEEK#<date>` or `ALL#<date>` | |
-//! | what has to be folded again | `ten_…#STALE` | `TRACK#trk_…`, `HOUR#<hour>`, `RIPENING#<hour>`, `DAY#<date>` or `WEEK#<date>` | |
+//! | what has to be folded again | `ten_…#STALE` | `TRACK#trk_…#<hour>`, `HOUR#<hour>`, `RIPENING#<hour>`, `DAY#<date>` or `WEEK#<date>` | |
 //! | what was folded | `ten_…#FOLDED` | `HOUR#<date>#<hour>` or `DAY#<date>` | |
 //! | progress of aggregation | `ten_…` | `PROGRESS` | |
 //! | cached KPI answer | `ten_…#CACHED#<scope>#<channel>` | `<filters>` | |
@@ -46,7 +47,7 @@ use crate::{
     idempotency::Once,
     limit::Bucket,
     notice::Notice,
-    snapshot::{Cached, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
+    snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     tenant::{Client, Slug, Tenant},
     usage::Usage,
 };
@@ -315,9 +316,21 @@ pub fn activity(tenant: TenantId, track: TrackId, hour: Timestamp, activity: Act
     one(format!("{tenant}#TRACK#{track}"), format!("{}#{activity}", minute(hour)))
 }
 
-/// All reports of a track, by hour.
-pub fn activities(tenant: TenantId, track: TrackId) -> Range<Activity> {
-    between(format!("{tenant}#TRACK#{track}"), "0", "\u{10ffff}")
+/// The reports of a track from an hour on, or all of them; by hour.
+pub fn activities(tenant: TenantId, track: TrackId, from: Option<Timestamp>) -> Range<Activity> {
+    let from = from.map_or_else(|| "0".into(), minute);
+    // The colon follows the digits, with which every hour begins.
+    between(format!("{tenant}#TRACK#{track}"), &from, ":")
+}
+
+/// How a track stood before an hour.
+pub fn checkpoint(tenant: TenantId, track: TrackId, hour: Timestamp) -> Key<Checkpoint> {
+    one(format!("{tenant}#TRACK#{track}"), format!("BEFORE#{}", minute(hour)))
+}
+
+/// Every checkpoint of a track, oldest first.
+pub fn checkpoints(tenant: TenantId, track: TrackId) -> Range<Checkpoint> {
+    many(format!("{tenant}#TRACK#{track}"), "BEFORE#")
 }
 
 /// What a track adds to an hour.
@@ -379,7 +392,7 @@ fn named(series: &Series) -> String {
 /// The note that something has to be folded again.
 pub fn mark(tenant: TenantId, stale: Stale) -> Key<Mark> {
     let place = match stale {
-        Stale::Track(track) => format!("TRACK#{track}"),
+        Stale::Track(track, hour) => format!("TRACK#{track}#{}", minute(hour)),
         Stale::Hour(hour) => format!("HOUR#{}", minute(hour)),
         Stale::Ripening(hour) => format!("RIPENING#{}", minute(hour)),
         Stale::Day(date) => format!("DAY#{date}"),

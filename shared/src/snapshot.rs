@@ -193,6 +193,40 @@ impl Row for Contribution {
     }
 }
 
+/// How a conversation stands at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// With whom it is.
+    pub with: Credit,
+    /// Since when it is open, if it is, and to whom that is credited.
+    pub open: Option<(Timestamp, Credit)>,
+    /// Since when the customer waits for a person, if it does.
+    pub waiting: Option<Timestamp>,
+    /// Whether a person has replied since it was opened.
+    pub replied: bool,
+}
+
+/// How a conversation stood before an hour, so that nobody has to read again what came earlier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The conversation.
+    pub track: TrackId,
+    /// The hour.
+    pub hour: Timestamp,
+    /// How it stood.
+    pub standing: Standing,
+}
+
+impl Row for Checkpoint {
+    const KIND: &'static str = "checkpoint";
+
+    fn key(&self) -> Key<Self> {
+        key::checkpoint(self.tenant, self.track, self.hour)
+    }
+}
+
 /// Whose numbers a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -269,8 +303,8 @@ impl Row for Snapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stale {
-    /// A track with new reports.
-    Track(TrackId),
+    /// A track with new reports of this hour.
+    Track(TrackId, Timestamp),
     /// An hour whose contributions have changed.
     Hour(Timestamp),
     /// An hour whose messages without an outcome are given up a day later.

@@ -69,7 +69,8 @@ async fn every_access_costs_what_the_readme_says() {
     automations(&mut ledger).await;
     usage(&mut ledger).await;
 
-    let measured: BTreeMap<String, String> = ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
+    let measured: BTreeMap<String, String> =
+        ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
     assert_eq!(measured, documented(), "left: measured, right: README.md");
 }
 
@@ -156,7 +157,8 @@ async fn deliveries(ledger: &mut Ledger) {
     let settle = table.change(key::delivery(tenant, delivery.id)).set("state", State::Delivered).set("attempts", 1);
     settle.set("ended_at", now).remove("due_at").index(None).when("attempts", 0).send().await.expect("it is settled");
     ledger.took("settle a delivery");
-    let count = table.change(key::hour(tenant, endpoint.id, now)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
+    let count =
+        table.change(key::hour(tenant, endpoint.id, now)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
     count.set("hour", now).add("succeeded", 1).add("took_ms", 87).send().await.expect("it is counted");
     ledger.took("count an attempt");
     table.list_all(&key::attempts(tenant, delivery.id)).await.expect("they are read");
@@ -175,7 +177,11 @@ async fn deliveries(ledger: &mut Ledger) {
     ledger.took("what is due, 100 of one shard");
     let first = due[0].id().expect("a delivery");
     let park = table.change::<Delivery>(key::delivery(tenant, first)).set("state", State::Parked).remove("due_at");
-    park.index(Some(key::parked(tenant, endpoint.id, first))).when("state", State::Pending).send().await.expect("it is parked");
+    park.index(Some(key::parked(tenant, endpoint.id, first)))
+        .when("state", State::Pending)
+        .send()
+        .await
+        .expect("it is parked");
     ledger.took("park a delivery");
     for listed in &due[1..] {
         let id = listed.id().expect("a delivery");
@@ -190,8 +196,19 @@ async fn deliveries(ledger: &mut Ledger) {
 
     for hours in 0..24 {
         let at = now - SignedDuration::from_hours(hours);
-        let count = table.change(key::hour(tenant, endpoint.id, at)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
-        count.set("hour", at).add("succeeded", 100).add("failed", 1).add("took_ms", 87).send().await.expect("it is counted");
+        let count = table
+            .change(key::hour(tenant, endpoint.id, at))
+            .or_new()
+            .set("tenant", tenant)
+            .set("endpoint", endpoint.id);
+        count
+            .set("hour", at)
+            .add("succeeded", 100)
+            .add("failed", 1)
+            .add("took_ms", 87)
+            .send()
+            .await
+            .expect("it is counted");
     }
     ledger.prepared();
     let day = key::hours(tenant, endpoint.id, now - SignedDuration::from_hours(24), now);
@@ -234,7 +251,7 @@ async fn callers(ledger: &mut Ledger) {
 }
 
 async fn automations(ledger: &mut Ledger) {
-    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::now());
+    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::constant(1_795_253_400, 123_456_789));
     let keyring = vault().keyring().await.expect("a keyring");
     let made = |id| Automation {
         tenant,
@@ -290,7 +307,8 @@ async fn usage(ledger: &mut Ledger) {
         failed: 5,
         status: ScenarioStatus::Active,
         description: None,
-        synced_at: Timestamp::now(),
+        // Of one length, so that all rows are.
+        synced_at: Timestamp::constant(1_795_253_400, 123_456_789),
     };
 
     ledger.prepared();

@@ -1,0 +1,8 @@
+//! The use cases of this area, against a real table.
+#![cfg(test)]
+
+mod metrics;
+mod sync;
+mod world;
+
+use world::{World, pointers, row};
