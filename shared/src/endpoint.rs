@@ -76,6 +76,29 @@ pub struct Previous {
     pub until: Timestamp,
 }
 
+/// The id of a new endpoint that subscribes to types of event.
+pub fn subscriber() -> EndpointId {
+    marked(0)
+}
+
+/// The id of a new endpoint that is sent to by name alone, as an automation's is. Such ones are stored apart: who routes
+/// an event reads the subscribers, however many automations there are.
+pub fn target() -> EndpointId {
+    marked(1)
+}
+
+/// Whether the id is that of an endpoint that is sent to by name alone.
+pub fn is_target(id: EndpointId) -> bool {
+    id.as_bytes()[15] & 1 == 1
+}
+
+/// The last of its random bits says which of the two it is: the id alone leads to its row.
+fn marked(bit: u8) -> EndpointId {
+    let mut id = *EndpointId::new().as_bytes();
+    id[15] = id[15] & !1 | bit;
+    EndpointId::from_bytes(id)
+}
+
 /// How well an endpoint takes what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

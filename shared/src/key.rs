@@ -8,7 +8,7 @@
 //! | client | `ten_…` | `CLIENT#cli_…` | |
 //! | a client's slug | `ten_…` | `SLUG#<slug>` | |
 //! | API key | `ten_…` | `KEY#key_…` | |
-//! | endpoint | `ten_…` | `ENDPOINT#end_…` | due: `DUE#<shard>` / `<time>` |
+//! | endpoint | `ten_…` | `ENDPOINT#end_…`, or `TARGET#end_…` where it subscribes to nothing | due: `DUE#<shard>` / `<time>` |
 //! | rate limit | `ten_…` | `LIMIT#<who>` | |
 //! | idempotency key | `ten_…` | `ONCE#<hash>` | |
 //! | notice | `ten_…#NOTICE` | `ntc_…` | |
@@ -41,7 +41,7 @@ use crate::{
     automation::{Automation, Runs, Tally},
     connection::{Connection, Provider, SignIn},
     delivery::{Attempt, Delivery},
-    endpoint::{Endpoint, Hour},
+    endpoint::{Endpoint, Hour, is_target},
     event::Event,
     id::{ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, KeyId, NoticeId, TenantId, TrackId},
     idempotency::Once,
@@ -173,12 +173,13 @@ pub fn event(tenant: TenantId, event: EventId) -> Key<Event> {
     one(format!("{tenant}#EVENT#{event}"), "EVENT".into())
 }
 
-/// An endpoint.
+/// An endpoint: a subscriber, or one that is sent to by name alone.
 pub fn endpoint(tenant: TenantId, endpoint: EndpointId) -> Key<Endpoint> {
-    one(tenant.to_string(), format!("ENDPOINT#{endpoint}"))
+    let kind = if is_target(endpoint) { "TARGET" } else { "ENDPOINT" };
+    one(tenant.to_string(), format!("{kind}#{endpoint}"))
 }
 
-/// All endpoints of a tenant.
+/// All endpoints of a tenant that subscribe to types of event.
 pub fn endpoints(tenant: TenantId) -> Range<Endpoint> {
     many(tenant.to_string(), "ENDPOINT#")
 }

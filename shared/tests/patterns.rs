@@ -99,7 +99,7 @@ async fn endpoint_of(tenant: TenantId) -> Endpoint {
     let seal = |text: &str| keyring.seal(["t", "e", "f"], &text.to_owned().into()).expect("it seals");
     Endpoint {
         tenant,
-        id: EndpointId::new(),
+        id: endpoint::subscriber(),
         name: "Bookings scenario".into(),
         host: "hook.eu1.make.com".into(),
         url: seal("https://hook.eu1.make.com/x7k2m9x7k2m9x7k2m9x7k2m9"),

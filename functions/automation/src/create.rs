@@ -11,10 +11,10 @@ use shared::{
     automation::{Automation, MOST},
     boot::{Aws, Missing},
     egress::Egress,
-    endpoint::{Endpoint, State},
+    endpoint::{self, Endpoint, State},
     gate::{Gate, Person, Role},
     http::{Call, Fields, Reply},
-    id::{AutomationId, EndpointId},
+    id::AutomationId,
     idempotency, key,
     secrets::{Keyring, Vault, fingerprint, webhook_secret},
     table::Table,
@@ -265,7 +265,7 @@ impl Target {
         name: &str,
         now: Timestamp,
     ) -> Result<(Endpoint, SecretString)> {
-        let id = EndpointId::new();
+        let id = endpoint::target();
         let (tenant, text) = (owner.tenant.to_string(), id.to_string());
         let seal = |field, secret: &SecretString| keyring.seal(Endpoint::place(&tenant, &text, field), secret);
         let secret = webhook_secret();

@@ -8,7 +8,7 @@ use shared::{
     apikey::{ApiKey, Scope},
     id::{ClientId, TenantId},
     table::Table,
-    tenant::{Client, Slug, Tenant, Zone},
+    tenant::{Client, Slug, Tenant, Zone, is_slug},
 };
 
 /// The most that fits into one transaction beside the tenant and its key.
@@ -99,8 +99,7 @@ fn check(new: &NewTenant) -> Result<()> {
         return Err(Error::invalid("/clients", format!("at most {MOST_CLIENTS} to begin with")));
     }
     for (at, client) in new.clients.iter().enumerate() {
-        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        if client.slug.is_empty() || client.slug.len() > 63 || !client.slug.bytes().all(plain) {
+        if !is_slug(&client.slug) {
             return Err(Error::invalid(format!("/clients/{at}/slug"), "1 to 63 of a to z, 0 to 9 and -"));
         }
         if new.clients[..at].iter().any(|other| other.slug == client.slug) {

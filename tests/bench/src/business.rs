@@ -20,8 +20,6 @@ use shared::{
 
 use crate::{Result, cloud::Cloud};
 
-/// The most endpoints of one tenant.
-const ENDPOINTS: usize = 20;
 /// So many rows are written at the same time.
 const AT_ONCE: usize = 8;
 
@@ -36,8 +34,8 @@ pub struct Business {
 }
 
 impl Business {
-    /// A new one, all of whose endpoints think for so long.
-    pub async fn open(cloud: &Cloud, thinks_ms: u64) -> Result<Self> {
+    /// A new one with so many endpoints (at most 20), all of which are at that receiver and think for so long.
+    pub async fn open(cloud: &Cloud, receiver: &str, endpoints: usize, thinks_ms: u64) -> Result<Self> {
         let tenant = TenantId::new();
         let deps = create::Deps {
             gate: Gate::new(cloud.table.clone()),
@@ -45,16 +43,16 @@ impl Business {
             vault: cloud.vault.clone(),
             egress: cloud.egress.clone(),
         };
-        let mut endpoints = Vec::new();
-        for n in 0..ENDPOINTS {
-            let url = format!("{}/after/{thinks_ms}", cloud.receiver);
+        let mut made_endpoints = Vec::new();
+        for n in 0..endpoints {
+            let url = format!("{receiver}/after/{thinks_ms}");
             let call = person(tenant, Role::Owner).posting(&json!({ "name": format!("Make {n}"), "url": url }));
             let (status, made) = told(create::handle(&deps, call).await);
             let id = made["data"]["endpoint"]["id"].as_str().ok_or_else(|| format!("no endpoint: {status} {made}"))?;
-            endpoints.push(cloud.table.get(key::endpoint(tenant, id.parse()?)).await?);
+            made_endpoints.push(cloud.table.get(key::endpoint(tenant, id.parse()?)).await?);
         }
         let key = api_key(&cloud.table, tenant).await;
-        Ok(Self { tenant, key, endpoints })
+        Ok(Self { tenant, key, endpoints: made_endpoints })
     }
 
     /// So many accepted events on their way, spread over the endpoints: the messages of the queue.
@@ -166,7 +164,7 @@ pub fn batch(messages: &[Value]) -> Vec<u8> {
     json!({ "Records": records }).to_string().into_bytes()
 }
 
-/// A booking that is like no other, of about 700 bytes.
+/// A booking that is like no other, of about a kilobyte.
 fn booking() -> (String, Value) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("B-2026-{number:06}");
@@ -181,7 +179,11 @@ fn booking() -> (String, Value) {
         "duration_minutes": 90,
         "total_price": 149.9,
         "currency": "EUR",
-        "notes": "Second visit; the gate code has changed, please call ahead.",
+        "notes": "Second visit; the gate code has changed, please call ahead. The boiler is in the cellar, behind the bicycles. \
+                  The last part that was fitted is under warranty until March: its papers are with the caretaker, first floor \
+                  left, who is in on weekdays from nine to one. Payment by invoice, to the office in town and not to the house.",
+        "address": { "street": "Rua da Estrela 14", "postal_code": "1200-669", "city": "Lisboa", "country": "PT" },
+        "source": "web",
         "created_at": "2026-11-20T09:12:44.118243+00:00",
         "updated_at": format!("2026-11-21T10:00:00.{:06}+00:00", number % 1_000_000),
     });

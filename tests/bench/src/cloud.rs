@@ -4,11 +4,8 @@
 use std::{
     net::SocketAddr,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{Json, Router, extract, http::HeaderMap, response::IntoResponse, routing::post};
@@ -17,6 +14,9 @@ use shared::{egress::Egress, secrets::Vault, table::Table, testing::table_served
 use tokio::net::TcpListener;
 
 use crate::{Result, tls::Authority};
+
+/// When the receiver took something.
+type Received = Arc<Mutex<Vec<Instant>>>;
 
 /// All of it.
 pub struct Cloud {
@@ -28,7 +28,9 @@ pub struct Cloud {
     pub egress: Egress,
     /// Where the receiver is.
     pub receiver: String,
-    received: Arc<AtomicUsize>,
+    /// The same without TLS, for this process, which does not know our authority.
+    pub plain_receiver: String,
+    received: Received,
     environment: Vec<(String, String)>,
 }
 
@@ -40,10 +42,12 @@ impl Cloud {
         let (table, dynamodb) = table_served().await;
         let dynamodb = authority.front(dynamodb).await?;
         let others = authority.front(serve(Router::new().fallback(answer)).await?).await?;
-        let received = Arc::new(AtomicUsize::new(0));
+        let received = Received::default();
         let counted = received.clone();
         let hooks = Router::new().route("/after/{ms}", post(move |ms, body| take(counted.clone(), ms, body)));
-        let receiver = authority.front(serve(hooks).await?).await?;
+        let hooks = serve(hooks).await?;
+        let plain_receiver = format!("http://{hooks}");
+        let receiver = authority.front(hooks).await?;
 
         let bundle = bundle.display().to_string();
         let variables = [
@@ -71,10 +75,11 @@ impl Cloud {
         Ok(Self {
             table,
             vault: Vault::given(serde_json::from_value(secrets())?),
-            egress: Egress::new(&receiver, ""),
+            egress: Egress::new(&format!("{receiver},{plain_receiver}"), ""),
             received,
             environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             receiver,
+            plain_receiver,
         })
     }
 
@@ -83,9 +88,9 @@ impl Cloud {
         self.environment.clone()
     }
 
-    /// How much the receiver has taken since the last time.
-    pub fn received(&self) -> usize {
-        self.received.swap(0, Ordering::Relaxed)
+    /// When the receiver took something, since this was asked the last time.
+    pub fn received(&self) -> Vec<Instant> {
+        std::mem::take(&mut *self.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -110,8 +115,8 @@ fn secrets() -> Value {
 }
 
 /// The receiver: a Make.com webhook that thinks for so long.
-async fn take(received: Arc<AtomicUsize>, extract::Path(ms): extract::Path<u64>, _: axum::body::Bytes) -> impl IntoResponse {
+async fn take(received: Received, extract::Path(ms): extract::Path<u64>, _: axum::body::Bytes) -> impl IntoResponse {
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    received.fetch_add(1, Ordering::Relaxed);
+    received.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
     "Accepted"
 }

@@ -1,6 +1,6 @@
 //! What the kernel tells of a process.
 
-use std::{fs, process::Command, time::Duration};
+use std::{env, fs, path::PathBuf, process::Command, time::Duration};
 
 use crate::Result;
 
@@ -22,15 +22,39 @@ pub fn memory(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
-/// Whether processes can be kept to one core.
-pub fn can_pin() -> bool {
-    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
-        && Command::new("taskset").arg("--version").output().is_ok_and(|output| output.status.success())
+/// A program that people would start by that name.
+pub fn find(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// Keeps all threads of this process to some cores (`0`, `1-3`), and so what it starts from now on.
-pub fn pin(cores: &str) -> Result<()> {
-    let pid = std::process::id().to_string();
-    let done = Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", cores, &pid]).output()?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
+/// While it lives, all threads of this process keep off the first core.
+pub struct Aside {
+    taskset: PathBuf,
+    last: usize,
+}
+
+impl Aside {
+    /// Steps aside. Nothing where there is only one core, or no `taskset`.
+    pub fn step() -> Option<Self> {
+        let last = std::thread::available_parallelism().ok()?.get().checked_sub(1).filter(|last| *last > 0)?;
+        let aside = Self { taskset: find("taskset")?, last };
+        aside.keep_to(1).then_some(aside)
+    }
+
+    /// What starts a program on the first core alone: to be put in front of it.
+    pub fn first_core(&self) -> (PathBuf, [&'static str; 2]) {
+        (self.taskset.clone(), ["--cpu-list", "0"])
+    }
+
+    fn keep_to(&self, first: usize) -> bool {
+        let (cores, pid) = (format!("{first}-{}", self.last), std::process::id().to_string());
+        let done = Command::new(&self.taskset).args(["--all-tasks", "--cpu-list", "--pid", &cores, &pid]).output();
+        done.is_ok_and(|done| done.status.success())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.keep_to(0);
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -37,15 +37,21 @@ pub struct Program {
 
 /// A process that waits for its next event.
 pub struct Function {
-    name: String,
-    child: Child,
-    calls: mpsc::Receiver<Call>,
+    process: Process,
     next: Call,
-    door: SocketAddr,
-    open: Arc<AtomicBool>,
     served: u64,
     /// From the start of the process to its first poll.
     pub init: Duration,
+}
+
+/// A process and the door that it calls at. Ends with its value.
+struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+    calls: mpsc::Receiver<Call>,
+    door: SocketAddr,
+    open: Arc<AtomicBool>,
 }
 
 /// What came of an event.
@@ -73,7 +79,8 @@ impl Function {
         let accepting = open.clone();
         thread::spawn(move || accept(&door, &told, &accepting));
 
-        let log = File::create(program.logs.join(format!("{}.log", program.name)))?;
+        let log_path = program.logs.join(format!("{}.log", program.name));
+        let log = File::create(&log_path)?;
         let mut command = Command::new(&program.path);
         command
             .args(&program.arguments)
@@ -84,28 +91,13 @@ impl Function {
             .stdout(log.try_clone()?)
             .stderr(log);
         let began = Instant::now();
-        let mut child = command.spawn()?;
-        let first = calls.recv_timeout(PATIENCE).map(|call: Call| (began.elapsed(), call));
-        match first {
-            Ok((init, next)) if next.path.ends_with("/invocation/next") => Ok(Self {
-                name: program.name.clone(),
-                child,
-                calls,
-                next,
-                door: address,
-                open,
-                served: 0,
-                init,
-            }),
-            other => {
-                let _ = child.kill();
-                let _ = child.wait();
-                open.store(false, Ordering::Relaxed);
-                let _ = TcpStream::connect(address);
-                let said = other.map(|(_, call)| String::from_utf8_lossy(&call.body).into_owned()).unwrap_or_default();
-                Err(format!("{} did not start: {said}; see its log in {}", program.name, program.logs.display()).into())
-            }
+        let mut process = Process { log: log_path, name: program.name.clone(), child: command.spawn()?, calls, door: address, open };
+        let next = process.hear()?;
+        let init = began.elapsed();
+        if !next.path.ends_with("/invocation/next") {
+            return Err(process.broken(&String::from_utf8_lossy(&next.body)));
         }
+        Ok(Self { process, next, served: 0, init })
     }
 
     /// Hands it an event and waits for the answer, and until it asks for the next one.
@@ -126,32 +118,49 @@ impl Function {
 
         let began = Instant::now();
         self.next.answer(&message)?;
-        let answer = self.hear()?;
+        let answer = self.process.hear()?;
         let took = began.elapsed();
         answer.answer(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")?;
         if !answer.path.ends_with("/response") {
-            return Err(format!("{} failed: {}", self.name, String::from_utf8_lossy(&answer.body)).into());
+            return Err(self.process.broken(&String::from_utf8_lossy(&answer.body)));
         }
-        self.next = self.hear()?;
+        self.next = self.process.hear()?;
         Ok(Answer { took, body: answer.body })
-    }
-
-    fn hear(&self) -> Result<Call> {
-        self.calls.recv_timeout(PATIENCE).map_err(|_| format!("{} fell silent; its log may say why", self.name).into())
     }
 
     /// CPU time that it has used.
     pub fn cpu(&self) -> Result<Duration> {
-        process::cpu(self.child.id())
+        process::cpu(self.process.child.id())
     }
 
     /// Its resident memory, in bytes.
     pub fn memory(&self) -> Result<u64> {
-        process::memory(self.child.id())
+        process::memory(self.process.child.id())
     }
 }
 
-impl Drop for Function {
+impl Process {
+    fn hear(&mut self) -> Result<Call> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            match self.calls.recv_timeout(Duration::from_secs(1)) {
+                Ok(call) => return Ok(call),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(self.broken(&status.to_string()));
+            }
+        }
+        Err(self.broken("it fell silent"))
+    }
+
+    fn broken(&self, why: &str) -> Box<dyn std::error::Error + Send + Sync> {
+        format!("{}: {why}; its log is {}", self.name, self.log.display()).into()
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -223,16 +232,5 @@ fn request(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
         if size == 0 {
             return Ok(Some((path, body)));
         }
-    }
-}
-
-/// The program at that path.
-pub fn program(name: &str, path: &Path, arguments: &[&str], environment: Vec<(String, String)>, logs: &Path) -> Program {
-    Program {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        environment,
-        logs: logs.to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -28,6 +28,7 @@ impl Authority {
     /// Makes one and writes the bundle that whoever trusts it needs.
     pub fn new(bundle: &Path) -> Result<Self> {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "authority of this run");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate()?;
         let root = params.self_signed(&key)?;

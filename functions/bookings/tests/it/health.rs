@@ -2,7 +2,7 @@ use bookings::health::{self, Deps};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::{
-    endpoint::{Endpoint, State},
+    endpoint::{self, Endpoint, State},
     gate::Gate,
     id::{EndpointId, TenantId},
     key,
@@ -22,7 +22,7 @@ async fn endpoint(table: &Table, tenant: TenantId, state: State) -> EndpointId {
     let sealed = vault().keyring().await.unwrap().seal(["t", "e", "secret"], &webhook_secret()).unwrap();
     let endpoint = Endpoint {
         tenant,
-        id: EndpointId::new(),
+        id: endpoint::subscriber(),
         name: "Make".into(),
         host: "hook.eu1.make.com".into(),
         url: sealed.clone(),

@@ -7,10 +7,10 @@ use shared::{
     Error, Result,
     boot::{Aws, Missing},
     egress::Egress,
-    endpoint::{Endpoint, State},
+    endpoint::{self, Endpoint, State},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
-    id::{EndpointId, TenantId},
+    id::TenantId,
     idempotency, key,
     secrets::{Keyring, Vault, fingerprint, webhook_secret},
     table::{Created, Table},
@@ -79,20 +79,22 @@ pub struct EndpointMade {
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?;
     let new = NewEndpoint::read(&call, &deps.egress)?;
+    let keyring = deps.vault.keyring().await?;
 
-    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {
-        make(deps, &call, &person, new).await
+    let Person { tenant, subject, .. } = person;
+    idempotency::once_sealed(&deps.table, &keyring, &call, tenant, &subject, async || {
+        make(&deps.table, &keyring, &call, tenant, new).await
     })
     .await
 }
 
-async fn make(deps: &Deps, call: &Call, person: &Person, new: NewEndpoint) -> Result<Reply> {
-    if deps.table.list_all(&key::endpoints(person.tenant)).await?.len() >= MOST {
+async fn make(table: &Table, keyring: &Keyring, call: &Call, tenant: TenantId, new: NewEndpoint) -> Result<Reply> {
+    if table.list_all(&key::endpoints(tenant)).await?.len() >= MOST {
         return Err(Error::conflict("a tenant has at most 20 endpoints"));
     }
     let secret = webhook_secret();
-    let endpoint = seal(&deps.vault.keyring().await?, person.tenant, new, &secret, call.now)?;
-    match deps.table.create(&endpoint).await? {
+    let endpoint = seal(keyring, tenant, new, &secret, call.now)?;
+    match table.create(&endpoint).await? {
         Created::New => Ok(Reply::created(EndpointMade {
             endpoint: endpoint.into(),
             signing_secret: secret.expose_secret().into(),
@@ -138,7 +140,7 @@ fn seal(
     secret: &SecretString,
     now: Timestamp,
 ) -> Result<Endpoint> {
-    let id = EndpointId::new();
+    let id = endpoint::subscriber();
     let (owner, place) = (tenant.to_string(), id.to_string());
     let seal = |field, text| keyring.seal(Endpoint::place(&owner, &place, field), text);
     let host = new.url.expose_secret().split('/').nth(2).unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use shared::{
-    Error, Result,
+    Error, Result, automation,
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict, judge, wait},
     egress::{Answer, Silence},
     endpoint::{self, Endpoint},
@@ -160,6 +160,7 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<b
             metrics::milliseconds("DeliveryLatency", ended_at.duration_since(delivery.accepted_at).as_millis() as i64)
         }
         State::Failed => {
+            undone(deps, delivery).await?;
             let detail =
                 format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
             notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, ended_at)
@@ -168,6 +169,14 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<b
         State::Parked | State::Dead => {}
     }
     Ok(true)
+}
+
+/// An execution that could not be forwarded counts as failed with its automation.
+async fn undone(deps: &Deps, delivery: &Delivery) -> Result<()> {
+    if delivery.event_type == automation::EXECUTED {
+        automation::failed(&deps.table, &event(deps, delivery).await?).await?;
+    }
+    Ok(())
 }
 
 /// How long SQS holds the message of a next try; nothing where the sweep has to bring it.
