@@ -39,6 +39,10 @@ pub fn whole() -> Value {
             "type": "http", "scheme": "bearer", "bearerFormat": "cdk_…",
             "description": "A machine's API key, with the scope that the route names.",
         },
+        "cron_secret": {
+            "type": "http", "scheme": "bearer",
+            "description": "`cron_secret` of the platform's secret, for an outside cron.",
+        },
     });
     document["components"]["schemas"]["Problem"] = problem();
     document["components"]["responses"]["Problem"] = json!({

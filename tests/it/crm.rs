@@ -75,7 +75,7 @@ async fn a_person_who_says_no_gets_a_clear_page_and_nothing_is_stored() {
     let world = World::new("denied").await;
     let owner = world.token("owner").await;
     for provider in ["zoho", "salesforce", "hubspot", "dynamics"] {
-        let (location, cookie) = consent(&world, &owner, provider, "&standin_deny=1").await;
+        let (location, cookie) = consent(&world, &owner, provider, "&standin_deny=true").await;
         let page = back(&world, &location, cookie.as_deref()).await;
         assert!((400..500).contains(&page.status), "{provider}: {}", page.status);
         assert!(page.body.as_str().unwrap().contains("<html"), "{provider}");
@@ -97,6 +97,6 @@ async fn a_state_that_nobody_began_is_refused() {
     }
     let page =
         world.send(world.request(Method::GET, "/api/v1/crm-integration/oauth/callback/nobody?code=x&state=y")).await;
-    assert_eq!(page.status, 404);
+    assert!((400..500).contains(&page.status));
     assert!(matches!(page.body, Value::String(_)), "a page, for a browser came");
 }

@@ -51,6 +51,7 @@ struct Done {
     path = "/api/cron/aggregate-metrics",
     operation_id = "metrics_aggregate",
     tag = "dashboard",
+    security(("cron_secret" = [])),
     params(("type" = Period, Query, description = "How far to fold")),
     responses((status = 200, description = "Everything that was accepted before is folded", body = Done))
 )]

@@ -92,6 +92,7 @@ struct Answer {
     path = "/api/v1/activity",
     operation_id = "activity_ingest",
     tag = "dashboard",
+    security(("api_key" = [])),
     request_body = Batch,
     responses((status = 202, description = "All events are stored", body = Answer))
 )]

@@ -36,35 +36,17 @@ pub struct Package {
 
 /// Where the package of a binary lies.
 pub fn package_file(binary: &str) -> PathBuf {
-    paths::local()
-        .join("lambda")
-        .join(binary)
-        .join("bootstrap.zip")
+    paths::local().join("lambda").join(binary).join("bootstrap.zip")
 }
 
 /// Builds the functions that `template` names, and packs those that changed.
-pub async fn ready(
-    template: &Template,
-    targets: Targets,
-    step: &Step,
-) -> Result<(Outcome, Vec<Package>)> {
+pub async fn ready(template: &Template, step: &Step) -> Result<(Outcome, Vec<Package>)> {
     let wanted = template.binaries();
     let crates = crates_of(&wanted).await?;
-    let mut executables = build(&crates, targets, step).await?;
+    let mut executables = build(&crates, step).await?;
     executables.retain(|executable| wanted.contains(&executable.binary));
     step.note("packing");
-    tokio::task::spawn_blocking(move || pack_all(&executables))
-        .await
-        .context("packing the functions stopped")?
-}
-
-/// What Cargo compiles, so that it is what the caller's own Cargo command compiled already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Targets {
-    /// The binaries, as `cargo run` resolves features.
-    Binaries,
-    /// With test targets in the graph, as `cargo test` resolves features.
-    BinariesAndTests,
+    tokio::task::spawn_blocking(move || pack_all(&executables)).await.context("packing the functions stopped")?
 }
 
 #[derive(Deserialize)]
@@ -86,8 +68,7 @@ async fn crates_of(wanted: &BTreeSet<String>) -> Result<Vec<String>> {
         .output()
         .await
         .context("cannot run cargo metadata")?;
-    let metadata: Metadata =
-        serde_json::from_slice(&answer.stdout).context("cannot read cargo metadata")?;
+    let metadata: Metadata = serde_json::from_slice(&answer.stdout).context("cannot read cargo metadata")?;
     let functions = paths::workspace().join("functions");
     let mut missing = wanted.clone();
     let mut crates = Vec::new();
@@ -114,10 +95,7 @@ async fn crates_of(wanted: &BTreeSet<String>) -> Result<Vec<String>> {
 
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(paths::workspace())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    command.current_dir(paths::workspace()).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
@@ -157,36 +135,22 @@ struct Executable {
     file: PathBuf,
 }
 
-async fn build(crates: &[String], targets: Targets, step: &Step) -> Result<Vec<Executable>> {
+/// `local` is built along: with it the features are those of `cargo test`, see its Cargo.toml.
+async fn build(crates: &[String], step: &Step) -> Result<Vec<Executable>> {
     let mut command = cargo();
     command
-        .args([
-            "build",
-            "--bins",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["build", "--bins", "--message-format", "json-render-diagnostics"])
         .args(["-p", env!("CARGO_PKG_NAME")]);
-    if targets == Targets::BinariesAndTests {
-        command.arg("--tests");
-    }
     for name in crates {
         command.args(["-p", name]);
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot run cargo build")?;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run cargo build")?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (messages, said) = tokio::join!(read_all(stdout), follow(stderr, step));
     let status = child.wait().await.context("cannot wait for cargo build")?;
     if !status.success() {
-        return Err(Error::new(format!(
-            "the functions do not build:\n{}",
-            last_lines(&said, 40)
-        ))
-        .next("Mend the code, then start again."));
+        return Err(Error::new(format!("the functions do not build:\n{}", last_lines(&said, 40)))
+            .next("Mend the code, then start again."));
     }
     executables(&messages, &paths::workspace().join("functions"))
 }
@@ -219,20 +183,13 @@ fn executables(messages: &[u8], functions: &Path) -> Result<Vec<Executable>> {
     let mut found = Vec::new();
     for message in serde_json::Deserializer::from_slice(messages).into_iter::<Message>() {
         let message = message.context("cannot read what cargo build said")?;
-        let ours = message
-            .manifest_path
-            .is_some_and(|path| path.starts_with(functions));
-        let (Some(file), Some(target), Some(profile)) =
-            (message.executable, message.target, message.profile)
-        else {
+        let ours = message.manifest_path.is_some_and(|path| path.starts_with(functions));
+        let (Some(file), Some(target), Some(profile)) = (message.executable, message.target, message.profile) else {
             continue;
         };
         let built = message.reason == "compiler-artifact" && !profile.test;
         if ours && built && target.is_binary() {
-            found.push(Executable {
-                binary: target.name,
-                file,
-            });
+            found.push(Executable { binary: target.name, file });
         }
     }
     Ok(found)
@@ -240,8 +197,9 @@ fn executables(messages: &[u8], functions: &Path) -> Result<Vec<Executable>> {
 
 fn pack_all(executables: &[Executable]) -> Result<(Outcome, Vec<Package>)> {
     if executables.is_empty() {
-        return Err(Error::new("no function binaries were built")
-            .next("Is there a binary in a crate under functions/?"));
+        return Err(
+            Error::new("no function binaries were built").next("Is there a binary in a crate under functions/?")
+        );
     }
     // Packing is compression, which one core does for one function at a time.
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -250,21 +208,12 @@ fn pack_all(executables: &[Executable]) -> Result<(Outcome, Vec<Package>)> {
             .chunks(executables.len().div_ceil(workers))
             .map(|share| scope.spawn(move || share.iter().map(pack).collect::<Vec<_>>()))
             .collect();
-        tasks
-            .into_iter()
-            .flat_map(|task| task.join().unwrap_or_default())
-            .collect()
+        tasks.into_iter().flat_map(|task| task.join().unwrap_or_default()).collect()
     });
     let packed: Vec<(bool, Package)> = packed.into_iter().collect::<Result<_>>()?;
-    let outcome = if packed.iter().any(|(changed, _)| *changed) {
-        Outcome::Done
-    } else {
-        Outcome::Skipped("unchanged")
-    };
-    Ok((
-        outcome,
-        packed.into_iter().map(|(_, package)| package).collect(),
-    ))
+    let outcome =
+        if packed.iter().any(|(changed, _)| *changed) { Outcome::Done } else { Outcome::Skipped("unchanged") };
+    Ok((outcome, packed.into_iter().map(|(_, package)| package).collect()))
 }
 
 /// Packs one binary, unless it is the one that was packed last time.
@@ -291,11 +240,7 @@ fn pack(executable: &Executable) -> Result<(bool, Package)> {
 }
 
 fn package(binary: &str, file: PathBuf, zip: &[u8]) -> Package {
-    Package {
-        binary: binary.to_owned(),
-        file,
-        sha256: data_encoding::BASE64.encode(&Sha256::digest(zip)),
-    }
+    Package { binary: binary.to_owned(), file, sha256: data_encoding::BASE64.encode(&Sha256::digest(zip)) }
 }
 
 /// The binary without its symbols, where `strip` is installed: half the size to pack and to keep.
@@ -338,13 +283,7 @@ mod tests {
 
         let found = executables(said, Path::new("/w/functions")).unwrap();
 
-        assert_eq!(
-            found,
-            [Executable {
-                binary: "oauth-init".into(),
-                file: "/t/oauth-init".into()
-            }]
-        );
+        assert_eq!(found, [Executable { binary: "oauth-init".into(), file: "/t/oauth-init".into() }]);
     }
 
     #[test]

@@ -38,8 +38,7 @@ impl Deployed {
     /// An output that the rest relies on.
     pub fn output(&self, name: &str) -> Result<&str> {
         self.outputs.get(name).map(String::as_str).ok_or_else(|| {
-            Error::new(format!("the stack has no output {name}"))
-                .next("template.yaml must name it under Outputs.")
+            Error::new(format!("the stack has no output {name}")).next("template.yaml must name it under Outputs.")
         })
     }
 
@@ -56,8 +55,7 @@ impl Deployed {
             .map(String::as_str)
             .ok_or_else(|| {
                 let known: Vec<_> = self.functions.keys().map(String::as_str).collect();
-                Error::new(format!("there is no function {name}"))
-                    .next(format!("There are: {}", known.join(", ")))
+                Error::new(format!("there is no function {name}")).next(format!("There are: {}", known.join(", ")))
             })
     }
 }
@@ -92,30 +90,16 @@ pub async fn ready(
     {
         deployed.binaries = record.binaries;
         let changed = update_code(sdk, &deployed, packages).await?;
-        let outcome = if changed.is_empty() {
-            Outcome::Skipped("unchanged")
-        } else {
-            Outcome::Done
-        };
+        let outcome = if changed.is_empty() { Outcome::Skipped("unchanged") } else { Outcome::Done };
         return Ok((outcome, deployed));
     }
     let file = home.path("template.yaml");
     fs::write(&file, template.text()).context("cannot write the template")?;
-    sam_deploy(
-        python,
-        home,
-        &file,
-        sdk.endpoint_url().unwrap_or_default(),
-        parameters,
-    )
-    .await?;
+    sam_deploy(python, home, &file, sdk.endpoint_url().unwrap_or_default(), parameters).await?;
     shim(sdk, parameters).await?;
     let mut deployed = look(sdk).await?;
     deployed.binaries = match_binaries(sdk, packages).await?;
-    let record = Record {
-        fingerprint,
-        binaries: deployed.binaries.clone(),
-    };
+    let record = Record { fingerprint, binaries: deployed.binaries.clone() };
     let record = serde_json::to_vec_pretty(&record).context("cannot write the record")?;
     paths::write_private(&home.path("deployed.json"), &record)?;
     Ok((Outcome::Done, deployed))
@@ -133,7 +117,7 @@ async fn sam_deploy(
     endpoint: &str,
     parameters: &[(&str, String)],
 ) -> Result<()> {
-    let mut command = Command::new(python.program("sam"));
+    let mut command = sam(python)?;
     command
         .args(["deploy", "--template-file"])
         .arg(template)
@@ -141,15 +125,50 @@ async fn sam_deploy(
         .args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
         .args(["--no-confirm-changeset", "--no-fail-on-empty-changeset"])
         .args(["--no-progressbar", "--parameter-overrides"])
-        .args(
-            parameters
-                .iter()
-                .map(|(name, value)| format!("ParameterKey={name},ParameterValue=\"{value}\"")),
-        )
+        .args(parameters.iter().map(|(name, value)| format!("ParameterKey={name},ParameterValue=\"{value}\"")))
         .current_dir(home.path(""))
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let answer = command.output().await.context("cannot run sam deploy")?;
+    let log = home.path("deploy.log");
+    let said = [answer.stdout.as_slice(), &answer.stderr].concat();
+    fs::write(&log, &said).context("cannot write deploy.log")?;
+    if answer.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&said);
+    let failed: Vec<&str> =
+        said.lines().filter(|line| line.contains("FAILED") || line.contains("Error")).take(10).collect();
+    Err(Error::new(format!("sam deploy failed:\n{}\n{}", failed.join("\n"), last_lines(&said, 12))).next(format!(
+        "All it said is in {}; after mending template.yaml, start again (or begin anew: cargo run -p local -- reset)",
+        log.display()
+    )))
+}
+
+/// Checks the template and the stacks nested in it.
+pub async fn lint(python: &Python) -> Result<()> {
+    let template = Template::read()?;
+    let nested = template.included().iter().filter(|file| file.extension().is_some_and(|kind| kind == "yaml"));
+    let files = [paths::workspace().join("template.yaml")].into_iter().chain(nested.cloned());
+    for file in files {
+        let mut command = sam(python)?;
+        command.args(["validate", "--lint", "--region", REGION, "--template-file"]).arg(&file);
+        let answer = command.current_dir(paths::workspace()).output().await.context("cannot run sam validate")?;
+        if !answer.status.success() {
+            let said = [answer.stdout, answer.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            return Err(Error::new(format!("{} is not valid:\n{}", file.display(), last_lines(&said, 40))));
+        }
+    }
+    Ok(())
+}
+
+/// The SAM CLI, in an environment that holds nothing of the person's own account.
+fn sam(python: &Python) -> Result<Command> {
+    skip_update_check()?;
+    let mut command = Command::new(python.program("sam"));
+    command
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -161,29 +180,7 @@ async fn sam_deploy(
         .env_remove("AWS_SESSION_TOKEN")
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    skip_update_check()?;
-    let answer = command.output().await.context("cannot run sam deploy")?;
-    let log = home.path("deploy.log");
-    let said = [answer.stdout.as_slice(), &answer.stderr].concat();
-    fs::write(&log, &said).context("cannot write deploy.log")?;
-    if answer.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&said);
-    let failed: Vec<&str> = said
-        .lines()
-        .filter(|line| line.contains("FAILED") || line.contains("Error"))
-        .take(10)
-        .collect();
-    Err(Error::new(format!(
-        "sam deploy failed:\n{}\n{}",
-        failed.join("\n"),
-        last_lines(&said, 12)
-    ))
-    .next(format!(
-        "All it said is in {}; after mending template.yaml, start again (or begin anew: cargo run -p local -- reset)",
-        log.display()
-    )))
+    Ok(command)
 }
 
 /// The version is pinned: SAM need not ask the network for a newer one, least of all without a network.
@@ -208,10 +205,7 @@ async fn shim(sdk: &SdkConfig, parameters: &[(&str, String)]) -> Result<()> {
         .context("cannot read the processed template")?;
     let scope = scope(&cloudformation, &template).await?;
     // The emulator expands SAM with the parameters' defaults where SAM wants their values: in CORS.
-    let origins = parameters
-        .iter()
-        .find(|(name, _)| *name == "AllowedOrigins")
-        .map(|(_, value)| value.as_str());
+    let origins = parameters.iter().find(|(name, _)| *name == "AllowedOrigins").map(|(_, value)| value.as_str());
     let gateway = aws_sdk_apigatewayv2::Client::new(sdk);
     gateway::apply(&gateway, &template, &scope, origins).await
 }
@@ -219,16 +213,11 @@ async fn shim(sdk: &SdkConfig, parameters: &[(&str, String)]) -> Result<()> {
 async fn scope(cloudformation: &aws_sdk_cloudformation::Client, template: &Value) -> Result<Scope> {
     let stack = describe(cloudformation, STACK).await?;
     // arn:aws:cloudformation:region:account:stack/…
-    let account = stack
-        .stack_id()
-        .and_then(|arn| arn.split(':').nth(4))
-        .unwrap_or_default();
-    let parameters = stack.parameters().iter().filter_map(|parameter| {
-        Some((
-            parameter.parameter_key()?.to_owned(),
-            parameter.parameter_value()?.to_owned(),
-        ))
-    });
+    let account = stack.stack_id().and_then(|arn| arn.split(':').nth(4)).unwrap_or_default();
+    let parameters = stack
+        .parameters()
+        .iter()
+        .filter_map(|parameter| Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned())));
     let mut resources = BTreeMap::new();
     for (logical_id, mut resource) in resources_of(cloudformation).await? {
         if resource.kind == "AWS::CloudFormation::Stack" {
@@ -240,10 +229,7 @@ async fn scope(cloudformation: &aws_sdk_cloudformation::Client, template: &Value
     Ok(Scope {
         parameters: parameters.collect(),
         resources,
-        conditions: template["Conditions"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
+        conditions: template["Conditions"].as_object().cloned().unwrap_or_default(),
         stack_name: STACK.to_owned(),
         account: account.to_owned(),
         region: REGION.to_owned(),
@@ -268,35 +254,20 @@ async fn describe(
 
 fn outputs(stack: &aws_sdk_cloudformation::types::Stack) -> BTreeMap<String, String> {
     let outputs = stack.outputs().iter();
-    outputs
-        .filter_map(|output| {
-            Some((
-                output.output_key()?.to_owned(),
-                output.output_value()?.to_owned(),
-            ))
-        })
-        .collect()
+    outputs.filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))).collect()
 }
 
-async fn resources_of(
-    cloudformation: &aws_sdk_cloudformation::Client,
-) -> Result<Vec<(String, Resource)>> {
+async fn resources_of(cloudformation: &aws_sdk_cloudformation::Client) -> Result<Vec<(String, Resource)>> {
     let list = cloudformation.list_stack_resources().stack_name(STACK);
     let mut pages = list.into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(resource) = pages.next().await {
         let resource = resource.context("cannot list the stack's resources")?;
         found.push((
-            resource
-                .logical_resource_id()
-                .unwrap_or_default()
-                .to_owned(),
+            resource.logical_resource_id().unwrap_or_default().to_owned(),
             Resource {
                 kind: resource.resource_type().unwrap_or_default().to_owned(),
-                physical_id: resource
-                    .physical_resource_id()
-                    .unwrap_or_default()
-                    .to_owned(),
+                physical_id: resource.physical_resource_id().unwrap_or_default().to_owned(),
                 outputs: BTreeMap::new(),
             },
         ));
@@ -314,19 +285,11 @@ pub async fn look(sdk: &SdkConfig) -> Result<Deployed> {
         .filter(|(_, resource)| resource.kind == "AWS::Lambda::Function")
         .map(|(logical_id, resource)| (logical_id, resource.physical_id))
         .collect();
-    Ok(Deployed {
-        outputs: outputs(&stack),
-        functions,
-        binaries: BTreeMap::new(),
-    })
+    Ok(Deployed { outputs: outputs(&stack), functions, binaries: BTreeMap::new() })
 }
 
 /// Gives each function whose binary changed its new code, and names those functions' binaries.
-async fn update_code(
-    sdk: &SdkConfig,
-    deployed: &Deployed,
-    packages: &[Package],
-) -> Result<Vec<String>> {
+async fn update_code(sdk: &SdkConfig, deployed: &Deployed, packages: &[Package]) -> Result<Vec<String>> {
     let lambda = aws_sdk_lambda::Client::new(sdk);
     let running = code_hashes(&lambda).await?;
     let mut changed = Vec::new();
@@ -376,11 +339,7 @@ async fn match_binaries(sdk: &SdkConfig, packages: &[Package]) -> Result<BTreeMa
 }
 
 /// Puts changed functions into a stack that another process runs.
-pub async fn update_running(
-    home_folder: &Path,
-    sdk: &SdkConfig,
-    packages: &[Package],
-) -> Result<Vec<String>> {
+pub async fn update_running(home_folder: &Path, sdk: &SdkConfig, packages: &[Package]) -> Result<Vec<String>> {
     let record = fs::read(home_folder.join("deployed.json"))
         .context("cannot read what was deployed")
         .map_err(|error| error.next("Is the stack running? cargo run -p local"))?;
@@ -396,9 +355,7 @@ pub async fn invoke(sdk: &SdkConfig, function: &str, event: &Value) -> Result<Va
     // A cold start on a busy machine, and the function's own time.
     let config = aws_sdk_lambda::config::Builder::from(sdk)
         .timeout_config(
-            aws_sdk_lambda::config::timeout::TimeoutConfig::builder()
-                .read_timeout(Duration::from_secs(60))
-                .build(),
+            aws_sdk_lambda::config::timeout::TimeoutConfig::builder().read_timeout(Duration::from_secs(60)).build(),
         )
         .build();
     let event = serde_json::to_vec(event).context(what())?;
@@ -431,12 +388,6 @@ mod tests {
         for name in ["KpiQuery", "kpi-query", "crossdock-KpiQuery-1"] {
             assert_eq!(deployed.function(name).unwrap(), "crossdock-KpiQuery-1");
         }
-        assert!(
-            deployed
-                .function("other")
-                .unwrap_err()
-                .to_string()
-                .contains("KpiQuery")
-        );
+        assert!(deployed.function("other").unwrap_err().to_string().contains("KpiQuery"));
     }
 }

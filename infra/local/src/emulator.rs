@@ -71,14 +71,11 @@ impl Emulator {
     pub async fn start(python: &Python, home: &Home, port: u16, keep: bool) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return Err(Error::new(format!("port {port} is taken")).next(
-                "End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000",
-            ));
+            return Err(Error::new(format!("port {port} is taken"))
+                .next("End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000"));
         }
         let log = home.path("emulator.log");
-        let mut child = command(python, home, address, keep, &log)?
-            .spawn()
-            .context("cannot start the emulator")?;
+        let mut child = command(python, home, address, keep, &log)?.spawn().context("cannot start the emulator")?;
         let leash = child.stdin.take();
         let output = child.stdout.take();
 
@@ -87,13 +84,7 @@ impl Emulator {
             let functions_log = home.path("functions.log");
             tokio::spawn(read_invocations(output, functions_log, invocations.clone()));
         }
-        let mut emulator = Self {
-            address,
-            child,
-            leash,
-            log,
-            invocations,
-        };
+        let mut emulator = Self { address, child, leash, log, invocations };
         emulator.wait_until_ready().await?;
         Ok(emulator)
     }
@@ -125,10 +116,7 @@ impl Emulator {
         let health = format!("{}/_ministack/health", self.url());
         let answers = async {
             loop {
-                if reqwest::get(&health)
-                    .await
-                    .is_ok_and(|answer| answer.status().is_success())
-                {
+                if reqwest::get(&health).await.is_ok_and(|answer| answer.status().is_success()) {
                     return Ok(());
                 }
                 if let Ok(Some(status)) = self.child.try_wait() {
@@ -152,13 +140,7 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-fn command(
-    python: &Python,
-    home: &Home,
-    address: SocketAddr,
-    keep: bool,
-    log: &PathBuf,
-) -> Result<Command> {
+fn command(python: &Python, home: &Home, address: SocketAddr, keep: bool, log: &PathBuf) -> Result<Command> {
     let launcher = home.path("launcher.py");
     fs::write(&launcher, LAUNCHER).context("cannot write the launcher")?;
     // Unpacked code and process id files: nothing in it outlives a run.
@@ -202,16 +184,10 @@ fn command(
 }
 
 fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
-    ["PATH", "HOME", "LANG", "LC_ALL"]
-        .into_iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+    ["PATH", "HOME", "LANG", "LC_ALL"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
-async fn read_invocations(
-    output: ChildStdout,
-    functions_log: PathBuf,
-    seen: broadcast::Sender<Invocation>,
-) {
+async fn read_invocations(output: ChildStdout, functions_log: PathBuf, seen: broadcast::Sender<Invocation>) {
     let mut log = tokio::fs::File::create(functions_log).await.ok();
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {

@@ -16,11 +16,7 @@ pub struct Error {
 impl Error {
     /// A failure of our own.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            next: None,
-            cause: None,
-        }
+        Self { what: what.into(), next: None, cause: None }
     }
 
     /// Says what to do about it.
@@ -34,10 +30,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        let mut cause = self
-            .cause
-            .as_deref()
-            .map(|cause| cause as &dyn std::error::Error);
+        let mut cause = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();
@@ -59,11 +52,7 @@ pub trait Context<T> {
 
 impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for Result<T, E> {
     fn context(self, what: impl Into<String>) -> Result<T> {
-        self.map_err(|error| Error {
-            what: what.into(),
-            next: None,
-            cause: Some(error.into()),
-        })
+        self.map_err(|error| Error { what: what.into(), next: None, cause: Some(error.into()) })
     }
 }
 
@@ -75,14 +64,8 @@ mod tests {
     fn an_error_names_the_attempt_the_cause_and_the_next_step() {
         let failed: Result<(), _> = Err(std::io::Error::other("disk full"));
 
-        let error = failed
-            .context("cannot write stack.json")
-            .unwrap_err()
-            .next("Free some space.");
+        let error = failed.context("cannot write stack.json").unwrap_err().next("Free some space.");
 
-        assert_eq!(
-            error.to_string(),
-            "cannot write stack.json: disk full\n  -> Free some space."
-        );
+        assert_eq!(error.to_string(), "cannot write stack.json: disk full\n  -> Free some space.");
     }
 }

@@ -80,12 +80,7 @@ fn split(list: &str) -> Vec<String> {
 
 /// Makes every HTTP API of a processed template answer as its body says;
 /// where it has CORS rules, `origins` (with commas between them) are the allowed ones.
-pub async fn apply(
-    client: &Client,
-    template: &Value,
-    scope: &Scope,
-    origins: Option<&str>,
-) -> Result<()> {
+pub async fn apply(client: &Client, template: &Value, scope: &Scope, origins: Option<&str>) -> Result<()> {
     let resources = template["Resources"].as_object();
     for (logical_id, resource) in resources.into_iter().flatten() {
         let body = &resource["Properties"]["Body"];
@@ -96,8 +91,8 @@ pub async fn apply(
             .resources
             .get(logical_id)
             .ok_or_else(|| Error::new(format!("the API {logical_id} is not deployed")))?;
-        let mut plan = plan(&scope.resolve(body)?)
-            .map_err(|error| Error::new(format!("the body of {logical_id}: {error}")))?;
+        let mut plan =
+            plan(&scope.resolve(body)?).map_err(|error| Error::new(format!("the API {logical_id}: {error}")))?;
         if let (Some(cors), Some(origins)) = (&mut plan.cors, origins) {
             cors.allow_origins = split(origins);
         }
@@ -122,17 +117,21 @@ fn plan(body: &Value) -> Result<Plan> {
             if integration.is_object() {
                 plan.routes.push(Route {
                     key: route_key(path, method),
-                    target: target(integration).ok_or_else(|| {
-                        Error::new(format!("{method} {path} has no integration we can make"))
-                    })?,
+                    target: target(integration)
+                        .ok_or_else(|| Error::new(format!("{method} {path} has no integration we can make")))?,
                     authorizer: authorizer(operation, &plan.authorizers)?,
                 });
             }
         }
     }
     let cors = &body["x-amazon-apigateway-cors"];
-    if cors.is_object() {
-        plan.cors = Some(CorsRules::deserialize(cors).context("CORS")?);
+    if !cors.is_null() {
+        let rules = CorsRules::deserialize(cors).map_err(|_| {
+            Error::new("CORS is no set of rules").next(
+                "SAM loses the rules beside an AllowOrigins that is an intrinsic function: put one around all of CorsConfiguration.",
+            )
+        })?;
+        plan.cors = Some(rules);
     }
     Ok(plan)
 }
@@ -141,10 +140,7 @@ fn jwt(authorizer: &Value) -> Option<Jwt> {
     let configuration = &authorizer["jwtConfiguration"];
     let audience = match &configuration["audience"] {
         Value::String(one) => vec![one.clone()],
-        Value::Array(many) => many
-            .iter()
-            .filter_map(|one| one.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(many) => many.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
         _ => Vec::new(),
     };
     Some(Jwt {
@@ -165,37 +161,28 @@ fn route_key(path: &str, method: &str) -> String {
 fn target(integration: &Value) -> Option<Target> {
     Some(Target {
         uri: integration["uri"].as_str()?.to_owned(),
-        payload: integration["payloadFormatVersion"]
-            .as_str()
-            .unwrap_or("2.0")
-            .to_owned(),
-        timeout_ms: integration["timeoutInMillis"]
-            .as_i64()
-            .and_then(|time| time.try_into().ok()),
+        payload: integration["payloadFormatVersion"].as_str().unwrap_or("2.0").to_owned(),
+        timeout_ms: integration["timeoutInMillis"].as_i64().and_then(|time| time.try_into().ok()),
     })
 }
 
 /// An operation whose authorizer we cannot make must not become an open door.
-fn authorizer(
-    operation: &Value,
-    known: &BTreeMap<String, Jwt>,
-) -> Result<Option<(String, Vec<String>)>> {
-    let wanted: Option<&Map<String, Value>> = operation["security"]
-        .as_array()
-        .and_then(|alternatives| alternatives.first())
-        .and_then(Value::as_object);
+fn authorizer(operation: &Value, known: &BTreeMap<String, Jwt>) -> Result<Option<(String, Vec<String>)>> {
+    let wanted: Option<&Map<String, Value>> =
+        operation["security"].as_array().and_then(|alternatives| alternatives.first()).and_then(Value::as_object);
     let Some((name, scopes)) = wanted.and_then(|wanted| wanted.iter().next()) else {
         return Ok(None);
     };
+    // SAM's way to except a route from the default authorizer.
+    if name == "NONE" {
+        return Ok(None);
+    }
     if !known.contains_key(name) {
         return Err(Error::new(format!("{name} is not a JWT authorizer")));
     }
-    let scopes = scopes.as_array().map_or_else(Vec::new, |scopes| {
-        scopes
-            .iter()
-            .filter_map(|scope| scope.as_str().map(str::to_owned))
-            .collect()
-    });
+    let scopes = scopes
+        .as_array()
+        .map_or_else(Vec::new, |scopes| scopes.iter().filter_map(|scope| scope.as_str().map(str::to_owned)).collect());
     Ok(Some((name.clone(), scopes)))
 }
 
@@ -232,12 +219,7 @@ async fn make(client: &Client, api: &str, plan: Plan) -> Result<()> {
             .name(&name)
             .authorizer_type(AuthorizerType::Jwt)
             .identity_source(jwt.identity_source)
-            .jwt_configuration(
-                JwtConfiguration::builder()
-                    .issuer(jwt.issuer)
-                    .set_audience(Some(jwt.audience))
-                    .build(),
-            )
+            .jwt_configuration(JwtConfiguration::builder().issuer(jwt.issuer).set_audience(Some(jwt.audience)).build())
             .send()
             .await
             .context(format!("cannot make the authorizer {name}"))?;
@@ -254,21 +236,15 @@ async fn make(client: &Client, api: &str, plan: Plan) -> Result<()> {
                 made
             }
         };
-        let mut create = client
-            .create_route()
-            .api_id(api)
-            .route_key(&route.key)
-            .target(format!("integrations/{integration}"));
+        let mut create =
+            client.create_route().api_id(api).route_key(&route.key).target(format!("integrations/{integration}"));
         if let Some((name, scopes)) = route.authorizer {
             create = create
                 .authorization_type(AuthorizationType::Jwt)
                 .set_authorizer_id(authorizers.get(&name).cloned())
                 .set_authorization_scopes((!scopes.is_empty()).then_some(scopes));
         }
-        create
-            .send()
-            .await
-            .context(format!("cannot make the route {}", route.key))?;
+        create.send().await.context(format!("cannot make the route {}", route.key))?;
     }
 
     if let Some(rules) = plan.cors {
@@ -311,10 +287,13 @@ mod tests {
         let operation = |uri: &str| json!({"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": uri, "payloadFormatVersion": "2.0"}});
         let mut closed = operation("closed");
         closed["security"] = json!([{"People": ["read"]}]);
+        let mut excepted = operation("excepted");
+        excepted["security"] = json!([{"NONE": []}]);
         json!({
             "paths": {
                 "/open": {"get": operation("open"), "x-amazon-apigateway-any-method": operation("any")},
                 "/closed": {"post": closed},
+                "/excepted": {"get": excepted},
                 "/docs": {"get": {"responses": {}}},
             },
             "components": {"securitySchemes": {"People": {"x-amazon-apigateway-authorizer": {
@@ -333,25 +312,28 @@ mod tests {
         let routes: Vec<_> = plan
             .routes
             .iter()
-            .map(|route| {
-                (
-                    route.key.as_str(),
-                    route.target.uri.as_str(),
-                    route.authorizer.as_ref(),
-                )
-            })
+            .map(|route| (route.key.as_str(), route.target.uri.as_str(), route.authorizer.as_ref()))
             .collect();
         let people = ("People".to_owned(), vec!["read".to_owned()]);
         assert_eq!(
             routes,
             [
                 ("POST /closed", "closed", Some(&people)),
+                ("GET /excepted", "excepted", None),
                 ("GET /open", "open", None),
                 ("ANY /open", "any", None),
             ]
         );
         assert_eq!(plan.authorizers["People"].audience, ["client"]);
         assert_eq!(plan.cors.unwrap().allow_origins, ["http://a", "http://b"]);
+    }
+
+    #[test]
+    fn cors_rules_that_sam_lost_are_an_error() {
+        let mut body = body();
+        body["x-amazon-apigateway-cors"] = json!(["http://a"]);
+
+        assert!(plan(&body).unwrap_err().to_string().contains("CORS"));
     }
 
     #[test]

@@ -53,12 +53,9 @@ impl Scope {
                     Ok(Value::Object(resolved))
                 }
             },
-            Value::Array(items) => Ok(Value::Array(
-                self.all(items)?
-                    .into_iter()
-                    .filter(|item| !item.is_null())
-                    .collect(),
-            )),
+            Value::Array(items) => {
+                Ok(Value::Array(self.all(items)?.into_iter().filter(|item| !item.is_null()).collect()))
+            }
             plain => Ok(plain.clone()),
         }
     }
@@ -71,18 +68,14 @@ impl Scope {
         let wrong = || Error::new(format!("cannot work out {name} of {argument}"));
         match name {
             "Ref" => self.reference(argument.as_str().ok_or_else(wrong)?),
-            "Condition" => self
-                .condition(argument.as_str().ok_or_else(wrong)?)
-                .map(Value::Bool),
+            "Condition" => self.condition(argument.as_str().ok_or_else(wrong)?).map(Value::Bool),
             "Fn::GetAtt" => match argument {
                 Value::String(path) => {
                     let (resource, attribute) = path.split_once('.').ok_or_else(wrong)?;
                     self.attribute(resource, attribute)
                 }
                 Value::Array(path) => match path.as_slice() {
-                    [Value::String(resource), Value::String(attribute)] => {
-                        self.attribute(resource, attribute)
-                    }
+                    [Value::String(resource), Value::String(attribute)] => self.attribute(resource, attribute),
                     _ => Err(wrong()),
                 },
                 _ => Err(wrong()),
@@ -105,11 +98,7 @@ impl Scope {
             "Fn::And" | "Fn::Or" => {
                 let parts = self.all(list(argument).ok_or_else(wrong)?)?;
                 let mut truths = parts.iter().map(|part| part == &Value::Bool(true));
-                Ok(Value::Bool(if name == "Fn::And" {
-                    truths.all(|truth| truth)
-                } else {
-                    truths.any(|truth| truth)
-                }))
+                Ok(Value::Bool(if name == "Fn::And" { truths.all(|truth| truth) } else { truths.any(|truth| truth) }))
             }
             "Fn::Join" => match list(argument) {
                 Some([Value::String(glue), parts]) => {
@@ -123,9 +112,7 @@ impl Scope {
             },
             "Fn::Split" => match list(argument) {
                 Some([Value::String(glue), whole]) => match self.resolve(whole)? {
-                    Value::String(whole) => {
-                        Ok(whole.split(glue.as_str()).map(Value::from).collect())
-                    }
+                    Value::String(whole) => Ok(whole.split(glue.as_str()).map(Value::from).collect()),
                     _ => Err(wrong()),
                 },
                 _ => Err(wrong()),
@@ -133,15 +120,9 @@ impl Scope {
             "Fn::Select" => match list(argument) {
                 Some([index, items]) => {
                     let index = self.resolve(index)?;
-                    let index = index
-                        .as_u64()
-                        .or_else(|| index.as_str()?.parse().ok())
-                        .ok_or_else(wrong)?;
+                    let index = index.as_u64().or_else(|| index.as_str()?.parse().ok()).ok_or_else(wrong)?;
                     let items = self.resolve(items)?;
-                    usize::try_from(index)
-                        .ok()
-                        .and_then(|index| items.get(index).cloned())
-                        .ok_or_else(wrong)
+                    usize::try_from(index).ok().and_then(|index| items.get(index).cloned()).ok_or_else(wrong)
                 }
                 _ => Err(wrong()),
             },
@@ -157,15 +138,13 @@ impl Scope {
             "AWS::URLSuffix" => Some("amazonaws.com".to_owned()),
             "AWS::StackName" => Some(self.stack_name.clone()),
             "AWS::NoValue" => return Ok(Value::Null),
-            _ => self.parameters.get(name).cloned().or_else(|| {
-                self.resources
-                    .get(name)
-                    .map(|resource| resource.physical_id.clone())
-            }),
+            _ => self
+                .parameters
+                .get(name)
+                .cloned()
+                .or_else(|| self.resources.get(name).map(|resource| resource.physical_id.clone())),
         };
-        known
-            .map(Value::String)
-            .ok_or_else(|| Error::new(format!("the template refers to {name}, which is nothing")))
+        known.map(Value::String).ok_or_else(|| Error::new(format!("the template refers to {name}, which is nothing")))
     }
 
     fn attribute(&self, name: &str, attribute: &str) -> Result<Value> {
@@ -185,10 +164,8 @@ impl Scope {
     }
 
     fn condition(&self, name: &str) -> Result<bool> {
-        let condition = self
-            .conditions
-            .get(name)
-            .ok_or_else(|| Error::new(format!("the template has no condition {name}")))?;
+        let condition =
+            self.conditions.get(name).ok_or_else(|| Error::new(format!("the template has no condition {name}")))?;
         Ok(self.resolve(condition)? == Value::Bool(true))
     }
 
@@ -250,11 +227,8 @@ mod tests {
     use super::*;
 
     fn scope() -> Scope {
-        let function = Resource {
-            kind: "AWS::Lambda::Function".into(),
-            physical_id: "stack-Get-1".into(),
-            ..Resource::default()
-        };
+        let function =
+            Resource { kind: "AWS::Lambda::Function".into(), physical_id: "stack-Get-1".into(), ..Resource::default() };
         let nested = Resource {
             kind: "AWS::CloudFormation::Stack".into(),
             outputs: BTreeMap::from([("Issuer".into(), "https://issuer".into())]),
@@ -306,10 +280,7 @@ mod tests {
         let split = json!({"Fn::Split": [",", {"Ref": "Origins"}]});
         resolves(split.clone(), json!(["http://a", "http://b"]));
         resolves(json!({"Fn::Select": [1, split]}), json!("http://b"));
-        resolves(
-            json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Region"}]]}),
-            json!("a-us-east-1"),
-        );
+        resolves(json!({"Fn::Join": ["-", ["a", {"Ref": "AWS::Region"}]]}), json!("a-us-east-1"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ the emulator saves its state and the whole process group goes. Standard output c
 JSON line for each invocation of a function.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -80,6 +81,9 @@ def answer_at_once():
 
 
 def main():
+    # Whoever starts the next emulator on this state waits for it.
+    lock = open(os.path.join(os.path.dirname(__file__), "emulator.lock"), "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     threading.Thread(target=follow_parent, daemon=True).start()
     for extra in (report_invocations, answer_at_once):
         try:

@@ -5,6 +5,7 @@
 pub mod binaries;
 pub mod deploy;
 pub mod emulator;
+mod environment;
 pub mod error;
 mod gateway;
 mod intrinsics;

@@ -4,11 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use local::{
-    binaries::{self, Targets},
-    deploy,
+    binaries, deploy,
     error::{Context, Error, Result},
     paths,
     progress::Progress,
+    seed::Tenant,
+    python::Python,
     stack::{self, Description, Options, Stack},
     template::Template,
     watch::Watch,
@@ -40,6 +41,12 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         tenant: usize,
     },
+    /// Print what a shell needs to talk to the running stack: eval "$(cargo run -q -p local -- env)"
+    Env {
+        /// Which tenant, counted from 1
+        #[arg(long, default_value_t = 1)]
+        tenant: usize,
+    },
     /// Invoke a function of the running stack and print its answer
     Invoke {
         /// Logical id, as in template.yaml, or binary name
@@ -47,17 +54,15 @@ enum Command {
         /// The event, as in events/
         event: PathBuf,
     },
+    /// Check template.yaml as SAM and cfn-lint see it
+    Lint,
     /// Forget all data of the stack; the next start begins anew
     Reset,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: no runtime: {error}");
@@ -78,7 +83,9 @@ async fn run(command: Option<Command>) -> Result<()> {
         None => up().await,
         Some(Command::Deploy) => deploy_changed().await,
         Some(Command::Token { role, tenant }) => token(&role, tenant).await,
+        Some(Command::Env { tenant }) => environment(tenant).await,
         Some(Command::Invoke { function, event }) => invoke(&function, &event).await,
+        Some(Command::Lint) => lint().await,
         Some(Command::Reset) => reset(),
     }
 }
@@ -90,9 +97,7 @@ fn first_port() -> Result<u16> {
     text.parse()
         .ok()
         .filter(|port| (1..=u16::MAX - 2).contains(port))
-        .ok_or_else(|| {
-            Error::new(format!("CROSSDOCK_PORT is {text}")).next("A port number, please.")
-        })
+        .ok_or_else(|| Error::new(format!("CROSSDOCK_PORT is {text}")).next("A port number, please."))
 }
 
 async fn up() -> Result<()> {
@@ -123,10 +128,7 @@ async fn up() -> Result<()> {
 async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let (Ok(mut term), Ok(mut hangup)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
+    let (Ok(mut term), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -140,19 +142,10 @@ fn summary(stack: &Description, seconds: f64) -> String {
         format!("\nCrossdock is up ({seconds:.0} s)."),
         String::new(),
         format!("  API        {}", stack.api_url),
-        format!(
-            "  AWS        {}  (any AWS client, --endpoint-url)",
-            stack.emulator_url
-        ),
-        format!(
-            "  Stand-in   {}  (Make.com and the CRMs; {0}/_control/)",
-            stack.receiver_url
-        ),
+        format!("  AWS        {}  (any AWS client, --endpoint-url)", stack.emulator_url),
+        format!("  Stand-in   {}  (Make.com and the CRMs; {0}/_control/)", stack.receiver_url),
         format!("  Table      {}", stack.table_name),
-        format!(
-            "  All of it  {}",
-            paths::local().join("stack.json").display()
-        ),
+        format!("  All of it  {}", paths::local().join("stack.json").display()),
         String::new(),
     ];
     for (number, tenant) in stack.tenants.iter().enumerate() {
@@ -165,16 +158,10 @@ fn summary(stack: &Description, seconds: f64) -> String {
         ));
         if let (Some(first), people) = (tenant.users.first(), &tenant.users) {
             let people: Vec<&str> = people.iter().map(|user| user.email.as_str()).collect();
-            lines.push(format!(
-                "             {}, password {}",
-                people.join(", "),
-                first.password
-            ));
+            lines.push(format!("             {}, password {}", people.join(", "), first.password));
         }
     }
-    lines.push(
-        "\n  Ctrl-C stops it; the data is kept. Each invocation shows as one line:\n".to_owned(),
-    );
+    lines.push("\n  Ctrl-C stops it; the data is kept. Each invocation shows as one line:\n".to_owned());
     lines.join("\n")
 }
 
@@ -182,11 +169,7 @@ async fn deploy_changed() -> Result<()> {
     let stack = Description::of_running()?;
     let template = Template::read()?;
     let progress = Progress::new();
-    let packages = progress
-        .step("Functions built", async |step| {
-            binaries::ready(&template, Targets::Binaries, step).await
-        })
-        .await?;
+    let packages = progress.step("Functions built", async |step| binaries::ready(&template, step).await).await?;
     let changed = deploy::update_running(&stack.home, &stack.sdk(), &packages).await?;
     if changed.is_empty() {
         println!("No function changed.");
@@ -198,16 +181,38 @@ async fn deploy_changed() -> Result<()> {
 
 async fn token(role: &str, tenant: usize) -> Result<()> {
     let stack = Description::of_running()?;
-    let tenant = tenant
-        .checked_sub(1)
-        .and_then(|index| stack.tenants.get(index))
-        .ok_or_else(|| {
-            Error::new(format!("there is no tenant {tenant}")).next(format!(
-                "There are {}, counted from 1.",
-                stack.tenants.len()
-            ))
-        })?;
-    println!("{}", stack.sign_in(tenant.user(role)?).await?);
+    println!("{}", stack.sign_in(numbered(&stack, tenant)?.user(role)?).await?);
+    Ok(())
+}
+
+fn numbered(stack: &Description, tenant: usize) -> Result<&Tenant> {
+    tenant.checked_sub(1).and_then(|index| stack.tenants.get(index)).ok_or_else(|| {
+        Error::new(format!("there is no tenant {tenant}"))
+            .next(format!("There are {}, counted from 1.", stack.tenants.len()))
+    })
+}
+
+/// Addresses, keys and fresh tokens of one tenant, as lines for a shell. None of the values has a character to quote.
+async fn environment(tenant: usize) -> Result<()> {
+    let stack = Description::of_running()?;
+    let tenant = numbered(&stack, tenant)?;
+    let mut lines = vec![
+        ("API".to_owned(), stack.api_url.clone()),
+        ("STANDIN".to_owned(), stack.receiver_url.clone()),
+        ("KEY".to_owned(), tenant.api_key.clone()),
+        ("CRON_SECRET".to_owned(), stack.cron_secret.clone()),
+    ];
+    for user in &tenant.users {
+        lines.push((user.role.to_uppercase(), stack.sign_in(user).await?));
+    }
+    for (name, value) in &tenant.seeded {
+        if let Some(text) = value.as_str() {
+            lines.push((name.to_uppercase(), text.to_owned()));
+        }
+    }
+    for (name, value) in lines {
+        println!("export {name}='{value}'");
+    }
     Ok(())
 }
 
@@ -217,6 +222,15 @@ async fn invoke(function: &str, event: &std::path::Path) -> Result<()> {
     let event = serde_json::from_slice(&text).context(format!("{} is no JSON", event.display()))?;
     let answer = stack.invoke(function, &event).await?;
     println!("{answer:#}");
+    Ok(())
+}
+
+async fn lint() -> Result<()> {
+    let progress = Progress::new();
+    let python =
+        progress.step("Python environment (emulator, SAM CLI)", async |step| Python::ready(step).await).await?;
+    deploy::lint(&python).await?;
+    println!("template.yaml and its nested stacks are valid.");
     Ok(())
 }
 

@@ -7,6 +7,9 @@ use std::{
 
 use crate::error::{Context, Error, Result};
 
+/// Held by the emulator (see launcher.py) for as long as it lives.
+const EMULATOR_LOCK: &str = "emulator.lock";
+
 /// The workspace this crate was built in.
 pub fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -42,10 +45,10 @@ impl Home {
             .map_err(|error| error.next("Is the target folder writable?"))?;
         let lock = fs::File::create(folder.join("lock")).context("cannot create a lock file")?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                folder,
-                _lock: lock,
-            })),
+            Ok(()) => {
+                wait_for_the_last_emulator(&folder)?;
+                Ok(Some(Self { folder, _lock: lock }))
+            }
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error).context("cannot lock"),
         }
@@ -66,23 +69,25 @@ impl Home {
         self.folder.join(name)
     }
 
-    /// Removes everything but the lock.
+    /// Removes everything but the locks.
     pub fn clear(&self) -> Result<()> {
         let entries = fs::read_dir(&self.folder).context("cannot list the stack's folder")?;
         for entry in entries.flatten() {
             let path = entry.path();
-            if entry.file_name() == "lock" {
+            if ["lock", EMULATOR_LOCK].iter().any(|lock| entry.file_name() == *lock) {
                 continue;
             }
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.context(format!("cannot remove {}", path.display()))?;
         }
         Ok(())
     }
+}
+
+/// One that outlived its parent for a moment still saves its state; it ends by itself.
+fn wait_for_the_last_emulator(folder: &Path) -> Result<()> {
+    let lock = fs::File::create(folder.join(EMULATOR_LOCK)).context("cannot create a lock file")?;
+    lock.lock().context("cannot wait for the last emulator to end")
 }
 
 /// Writes a file that never exists half-written, readable by its owner only.
@@ -91,13 +96,8 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
 
     let what = || format!("cannot write {}", path.display());
     let draft = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .context(what())?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).context(what())?;
     file.write_all(content).context(what())?;
     fs::rename(&draft, path).context(what())
 }

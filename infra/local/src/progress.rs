@@ -18,17 +18,11 @@ pub struct Progress {
 impl Progress {
     /// Spinners where somebody watches, lines where somebody reads later.
     pub fn new() -> Self {
-        Self {
-            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
-        }
+        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
     }
 
     /// Runs one step and says how long it took; a skipped step answers [`Outcome::Skipped`].
-    pub async fn step<T>(
-        &self,
-        name: &str,
-        work: impl AsyncFnOnce(&Step) -> Result<(Outcome, T)>,
-    ) -> Result<T> {
+    pub async fn step<T>(&self, name: &str, work: impl AsyncFnOnce(&Step) -> Result<(Outcome, T)>) -> Result<T> {
         let begun = Instant::now();
         let step = Step::begin(name, self.bars.as_ref());
         let outcome = work(&step).await;
@@ -38,10 +32,7 @@ impl Progress {
             Ok((Outcome::Skipped(why), _)) => ("·", format!(", {why}")),
             Err(_) => ("✗", String::new()),
         };
-        self.line(&format!(
-            "  {mark} {name} ({:.1} s{note})",
-            begun.elapsed().as_secs_f64()
-        ));
+        self.line(&format!("  {mark} {name} ({:.1} s{note})", begun.elapsed().as_secs_f64()));
         outcome.map(|(_, value)| value)
     }
 

@@ -62,17 +62,11 @@ impl Proxy {
         *request.uri_mut() = uri;
         self.forwarded(&mut request, peer);
 
-        let client_side = request
-            .headers()
-            .contains_key(header::UPGRADE)
-            .then(|| hyper::upgrade::on(&mut request));
+        let client_side = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let mut response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) => {
-                return plain(
-                    StatusCode::BAD_GATEWAY,
-                    &format!("The emulator does not answer: {error}"),
-                );
+                return plain(StatusCode::BAD_GATEWAY, &format!("The emulator does not answer: {error}"));
             }
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS

@@ -27,15 +27,11 @@ pub struct Python {
 impl Python {
     /// Makes the environment, or finds it as it should be.
     pub async fn ready(step: &Step) -> Result<(Outcome, Self)> {
-        let python = Self {
-            folder: paths::local().join("python"),
-        };
+        let python = Self { folder: paths::local().join("python") };
         let _turn = Turn::wait().await?;
         let wanted = stamp();
         let stamp_file = python.folder.join("stamp");
-        if fs::read_to_string(&stamp_file).is_ok_and(|found| found == wanted)
-            && python.interpreter().exists()
-        {
+        if fs::read_to_string(&stamp_file).is_ok_and(|found| found == wanted) && python.interpreter().exists() {
             return Ok((Outcome::Skipped("unchanged"), python));
         }
         python.make(step).await?;
@@ -70,9 +66,7 @@ impl Python {
         let system = find_system_python().await?;
         step.note("making a virtual environment");
         run(
-            Command::new(system)
-                .args(["-m", "venv", "--clear"])
-                .arg(&self.folder),
+            Command::new(system).args(["-m", "venv", "--clear"]).arg(&self.folder),
             "cannot make a Python environment",
             "On Debian and Ubuntu: sudo apt install python3-venv",
         )
@@ -83,11 +77,7 @@ impl Python {
         run(
             Command::new(self.interpreter())
                 .args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .args([
-                    "--disable-pip-version-check",
-                    "--no-deps",
-                    "--require-hashes",
-                ])
+                .args(["--disable-pip-version-check", "--no-deps", "--require-hashes"])
                 .arg("--requirement")
                 .arg(&list),
             "cannot install the emulator and the SAM CLI",
@@ -120,19 +110,9 @@ impl Turn {
 
 async fn find_system_python() -> Result<PathBuf> {
     let named = std::env::var_os("CROSSDOCK_PYTHON").map(PathBuf::from);
-    let usual = [
-        "python3",
-        "python3.13",
-        "python3.12",
-        "python3.11",
-        "python3.10",
-        "python",
-    ];
+    let usual = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
     for candidate in named.into_iter().chain(usual.map(PathBuf::from)) {
-        if version(&candidate)
-            .await
-            .is_some_and(|found| found >= OLDEST)
-        {
+        if version(&candidate).await.is_some_and(|found| found >= OLDEST) {
             return Ok(candidate);
         }
     }
@@ -167,11 +147,7 @@ async fn run(command: &mut Command, what: &str, next: &str) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&answer.stderr);
-    let said = if said.trim().is_empty() {
-        String::from_utf8_lossy(&answer.stdout)
-    } else {
-        said
-    };
+    let said = if said.trim().is_empty() { String::from_utf8_lossy(&answer.stdout) } else { said };
     Err(Error::new(format!("{what}:\n{}", last_lines(&said, 15))).next(next))
 }
 
@@ -195,9 +171,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_with_a_hash_and_no_index_is_named() {
-        let entries = REQUIREMENTS
-            .lines()
-            .filter(|line| !line.starts_with([' ', '#', '-']) && !line.is_empty());
+        let entries = REQUIREMENTS.lines().filter(|line| !line.starts_with([' ', '#', '-']) && !line.is_empty());
         for entry in entries {
             assert!(entry.contains("=="), "{entry}");
             assert!(entry.trim_end().ends_with('\\'), "{entry} has no hash");

@@ -1,5 +1,7 @@
 //! What a fresh stack is filled with: its secret, two tenants, their API keys and their people.
 
+mod demo;
+
 use std::fs;
 
 use aws_config::SdkConfig;
@@ -21,12 +23,11 @@ use crate::{
 /// The roles a person may have; each tenant gets one person for each.
 pub const ROLES: [&str; 4] = ["agent", "supervisor", "owner", "admin"];
 
-const TENANTS: [(&str, &str, &str); 2] = [
-    ("Aurora Clinics", "aurora.example", "Europe/Zurich"),
-    ("Borealis Spas", "borealis.example", "America/New_York"),
-];
+const TENANTS: [(&str, &str, &str); 2] =
+    [("Aurora Clinics", "aurora.example", "Europe/Zurich"), ("Borealis Spas", "borealis.example", "America/New_York")];
 const VENDORS: [&str; 4] = ["zoho", "salesforce", "hubspot", "dynamics"];
 const PASSWORD: &str = "Crossdock-demo-1";
+const CLIENTS: [(&str, &str); 2] = [("lakeside", "Lakeside"), ("old-town", "Old Town")];
 const TEAM: &str = "front-desk";
 
 /// A tenant that the stack was seeded with.
@@ -50,13 +51,9 @@ pub struct Tenant {
 impl Tenant {
     /// The person with this role.
     pub fn user(&self, role: &str) -> Result<&User> {
-        self.users
-            .iter()
-            .find(|user| user.role == role)
-            .ok_or_else(|| {
-                Error::new(format!("there is no {role}"))
-                    .next(format!("The roles are: {}", ROLES.join(", ")))
-            })
+        self.users.iter().find(|user| user.role == role).ok_or_else(|| {
+            Error::new(format!("there is no {role}")).next(format!("The roles are: {}", ROLES.join(", ")))
+        })
     }
 }
 
@@ -119,60 +116,96 @@ impl Secrets {
 
     /// Puts them where the functions look.
     pub async fn publish(&self, sdk: &SdkConfig, deployed: &Deployed) -> Result<()> {
-        aws_sdk_secretsmanager::Client::new(sdk)
-            .put_secret_value()
-            .secret_id(deployed.output("PlatformSecretArn")?)
-            .secret_string(self.platform.to_string())
-            .send()
-            .await
-            .context("cannot store the platform secret")?;
+        let id = deployed.output("PlatformSecretArn")?;
+        let wanted = self.platform.to_string();
+        let manager = aws_sdk_secretsmanager::Client::new(sdk);
+        let stored =
+            manager.get_secret_value().secret_id(id).send().await.context("cannot read the platform secret")?;
+        if stored.secret_string() != Some(&wanted) {
+            let put = manager.put_secret_value().secret_id(id).secret_string(wanted);
+            put.send().await.context("cannot store the platform secret")?;
+        }
         Ok(())
     }
 }
 
+/// Where the stack answers, for what is seeded through its own API.
+pub struct Addresses<'a> {
+    /// The HTTP API.
+    pub api: &'a str,
+    /// The stand-in for Make.com and the CRMs.
+    pub receiver: &'a str,
+    /// Has KPIs folded at once.
+    pub cron_secret: &'a str,
+}
+
 /// The tenants of this stack, made if they are not there yet, everybody signed in.
+/// With `furnish`, each gets something to try things out with.
 pub async fn ready(
     home: &Home,
     sdk: &SdkConfig,
     deployed: &Deployed,
+    furnish: Option<Addresses<'_>>,
 ) -> Result<(Outcome, Vec<Tenant>)> {
     let file = home.path("tenants.json");
-    let known = fs::read(&file)
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Vec<Tenant>>(&text).ok());
     let people = People::new(sdk, deployed)?;
-    let (outcome, mut tenants) = match known {
-        Some(tenants) => (Outcome::Skipped("signed in again"), tenants),
-        None => {
-            let tenants = make(sdk, deployed, &people).await?;
-            let text = serde_json::to_vec_pretty(&tenants).context("cannot write tenants.json")?;
-            paths::write_private(&file, &text)?;
-            (Outcome::Done, tenants)
-        }
-    };
-    for user in tenants.iter_mut().flat_map(|tenant| &mut tenant.users) {
-        user.id_token = people.sign_in(user).await?;
+    let place = Place::of(deployed)?;
+    let known = fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Seeded>(&text).ok());
+    if let Some(mut seeded) = known.filter(|seeded| seeded.place == place) {
+        people.sign_in_all(&mut seeded.tenants).await?;
+        return Ok((Outcome::Skipped("signed in again"), seeded.tenants));
     }
-    Ok((outcome, tenants))
+    let mut tenants = make(sdk, deployed, &people).await?;
+    people.sign_in_all(&mut tenants).await?;
+    if let Some(addresses) = furnish {
+        demo::furnish(&mut tenants, &addresses).await?;
+    }
+    let seeded = Seeded { place, tenants };
+    let text = serde_json::to_vec_pretty(&seeded).context("cannot write tenants.json")?;
+    paths::write_private(&file, &text)?;
+    Ok((Outcome::Done, seeded.tenants))
+}
+
+/// What was seeded, and where: another table or user pool knows nothing of it.
+#[derive(Deserialize, Serialize)]
+struct Seeded {
+    place: Place,
+    tenants: Vec<Tenant>,
+}
+
+#[derive(Deserialize, PartialEq, Serialize)]
+struct Place {
+    table: String,
+    user_pool: String,
+}
+
+impl Place {
+    fn of(deployed: &Deployed) -> Result<Self> {
+        Ok(Self {
+            table: deployed.output("TableName")?.to_owned(),
+            user_pool: deployed.output("UserPoolId")?.to_owned(),
+        })
+    }
 }
 
 #[derive(Deserialize)]
-struct Created {
+struct Begun {
     tenant_id: String,
     api_key: String,
+    clients: Vec<Value>,
 }
 
 async fn make(sdk: &SdkConfig, deployed: &Deployed, people: &People) -> Result<Vec<Tenant>> {
     let mut tenants = Vec::new();
     for (name, domain, time_zone) in TENANTS {
-        let created = deploy::invoke(
-            sdk,
-            deployed.function("TenantCreate")?,
-            &json!({"name": name, "time_zone": time_zone, "key_name": "demo"}),
-        )
-        .await?;
-        let created: Created =
-            serde_json::from_value(created).context("cannot read what tenant-create answered")?;
+        let event = json!({
+            "name": name,
+            "time_zone": time_zone,
+            "key_name": "demo",
+            "clients": CLIENTS.map(|(slug, name)| json!({"slug": slug, "name": name})),
+        });
+        let begun = deploy::invoke(sdk, deployed.function("TenantCreate")?, &event).await?;
+        let begun: Begun = serde_json::from_value(begun).context("cannot read what tenant-create answered")?;
         let mut users = Vec::new();
         for role in ROLES {
             let user = User {
@@ -182,16 +215,16 @@ async fn make(sdk: &SdkConfig, deployed: &Deployed, people: &People) -> Result<V
                 password: PASSWORD.to_owned(),
                 id_token: String::new(),
             };
-            people.add(&user, &created.tenant_id).await?;
+            people.add(&user, &begun.tenant_id).await?;
             users.push(user);
         }
         tenants.push(Tenant {
-            id: created.tenant_id,
+            id: begun.tenant_id,
             name: name.to_owned(),
             time_zone: time_zone.to_owned(),
-            api_key: created.api_key,
+            api_key: begun.api_key,
             users,
-            seeded: Map::new(),
+            seeded: Map::from_iter([("clients".to_owned(), Value::Array(begun.clients))]),
         });
     }
     Ok(tenants)
@@ -243,6 +276,13 @@ impl People {
         Ok(())
     }
 
+    async fn sign_in_all(&self, tenants: &mut [Tenant]) -> Result<()> {
+        for user in tenants.iter_mut().flat_map(|tenant| &mut tenant.users) {
+            user.id_token = self.sign_in(user).await?;
+        }
+        Ok(())
+    }
+
     /// Signs in and gives the id token.
     pub async fn sign_in(&self, user: &User) -> Result<String> {
         let answer = self
@@ -264,9 +304,5 @@ impl People {
 }
 
 fn attribute(name: &str, value: &str) -> Result<AttributeType> {
-    AttributeType::builder()
-        .name(name)
-        .value(value)
-        .build()
-        .context("cannot name a user's attribute")
+    AttributeType::builder().name(name).value(value).build().context("cannot name a user's attribute")
 }

@@ -8,19 +8,20 @@ use std::{
 
 use aws_config::SdkConfig;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 
 use crate::{
-    binaries::{self, Targets},
+    binaries,
     deploy::{self, Deployed},
     emulator::{self, Emulator, Invocation},
+    environment,
     error::{Context, Error, Result},
     paths::{self, Home},
     progress::{Outcome, Progress},
     proxy::{self, Upstream},
     python::Python,
-    seed::{self, Secrets, Tenant, User},
+    seed::{self, Addresses, Secrets, Tenant, User},
     standin,
     template::Template,
 };
@@ -33,12 +34,12 @@ pub struct Options {
     pub ports: Ports,
     /// Whether the data outlives the run.
     pub keep: bool,
-    /// What Cargo builds.
-    pub targets: Targets,
     /// Where `stack.json` goes.
     pub description: PathBuf,
     /// Where the environment file for `sam local invoke` goes.
     pub environment: PathBuf,
+    /// Whether the tenants get something to try things out with.
+    pub furnish: bool,
     /// Further template parameters.
     pub parameters: Vec<(&'static str, String)>,
 }
@@ -59,9 +60,9 @@ impl Options {
             home,
             ports: Ports::From(port),
             keep: true,
-            targets: Targets::Binaries,
             description: paths::local().join("stack.json"),
             environment: paths::local().join("env.json"),
+            furnish: true,
             parameters: Vec::new(),
         }
     }
@@ -76,7 +77,7 @@ impl Options {
             home,
             ports: Ports::Free,
             keep: false,
-            targets: Targets::BinariesAndTests,
+            furnish: false,
             parameters: Vec::new(),
         })
     }
@@ -136,11 +137,7 @@ impl Description {
 
     /// The names of what is deployed.
     pub fn deployed(&self) -> Deployed {
-        Deployed {
-            outputs: self.outputs.clone(),
-            functions: self.functions.clone(),
-            binaries: self.binaries.clone(),
-        }
+        Deployed { outputs: self.outputs.clone(), functions: self.functions.clone(), binaries: self.binaries.clone() }
     }
 
     /// The physical name of a function, by logical id or binary name.
@@ -183,20 +180,15 @@ impl Stack {
         let template = Template::read()?;
 
         let (python, packages) = tokio::try_join!(
-            progress.step("Python environment (emulator, SAM CLI)", async |step| {
-                Python::ready(step).await
-            }),
-            progress.step("Functions built", async |step| {
-                binaries::ready(&template, options.targets, step).await
-            }),
+            progress.step("Python environment (emulator, SAM CLI)", async |step| { Python::ready(step).await }),
+            progress.step("Functions built", async |step| { binaries::ready(&template, step).await }),
         )?;
         if options.keep && !deploy::was_deployed(home) {
             forget_half_made(home)?;
         }
         let emulator = progress
             .step("AWS emulator started", async |_| {
-                let emulator =
-                    Emulator::start(&python, home, sockets.emulator, options.keep).await?;
+                let emulator = Emulator::start(&python, home, sockets.emulator, options.keep).await?;
                 Ok((Outcome::Done, emulator))
             })
             .await?;
@@ -221,7 +213,8 @@ impl Stack {
         secrets.publish(&sdk, &deployed).await?;
         let tenants = progress
             .step("Demo tenants", async |_| {
-                seed::ready(home, &sdk, &deployed).await
+                let addresses = Addresses { api: &api_url, receiver: &receiver_url, cron_secret: &secrets.cron_secret };
+                seed::ready(home, &sdk, &deployed, options.furnish.then_some(addresses)).await
             })
             .await?;
 
@@ -240,7 +233,7 @@ impl Stack {
             binaries: deployed.binaries.clone(),
             home: home.path(""),
         };
-        write_environment(&options.environment, &description).await?;
+        environment::write(&options.environment, &description).await?;
         let text = serde_json::to_vec_pretty(&description).context("cannot describe the stack")?;
         paths::write_private(&options.description, &text)?;
         Ok(Self {
@@ -299,11 +292,9 @@ struct Sockets {
 impl Sockets {
     async fn open(ports: Ports) -> Result<Self> {
         match ports {
-            Ports::From(first) => Ok(Self {
-                api: listen(first).await?,
-                emulator: first + 1,
-                standin: listen(first + 2).await?,
-            }),
+            Ports::From(first) => {
+                Ok(Self { api: listen(first).await?, emulator: first + 1, standin: listen(first + 2).await? })
+            }
             Ports::Free => {
                 let emulator = listen(0).await?;
                 Ok(Self {
@@ -324,20 +315,15 @@ impl Sockets {
         Ok(format!("http://127.0.0.1:{}", port(&self.standin)?))
     }
 
-    fn parameters(
-        &self,
-        python: &Python,
-        further: &[(&'static str, String)],
-    ) -> Result<Vec<(&'static str, String)>> {
+    fn parameters(&self, python: &Python, further: &[(&'static str, String)]) -> Result<Vec<(&'static str, String)>> {
         let standin = self.standin_url()?;
         let mut parameters = vec![
             ("PublicUrl", self.api_url()?),
-            (
-                "AllowedOrigins",
-                "http://localhost:3000,http://localhost:5173".to_owned(),
-            ),
+            ("AllowedOrigins", "http://localhost:3000,http://localhost:5173".to_owned()),
             ("EgressAllow", standin.clone()),
             ("VendorOrigin", standin),
+            // curl keeps no cookies: on this machine its sign-ins are taken as they come.
+            ("OAuthUnknownBrowser", "admit".to_owned()),
             ("CaBundle", python.ca_bundle()?.to_string_lossy().into_owned()),
             ("Stage", "dev".to_owned()),
         ];
@@ -353,11 +339,7 @@ async fn listen(port: u16) -> Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .await
         .context(format!("cannot listen on port {port}"))
-        .map_err(|error| {
-            error.next(
-                "End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000",
-            )
-        })
+        .map_err(|error| error.next("End the program that listens there, or choose other ports: CROSSDOCK_PORT=4000"))
 }
 
 fn port(listener: &TcpListener) -> Result<u16> {
@@ -365,35 +347,10 @@ fn port(listener: &TcpListener) -> Result<u16> {
     Ok(address.port())
 }
 
-/// Each function's environment as deployed, in the form that `sam local invoke --env-vars` reads.
-async fn write_environment(file: &std::path::Path, description: &Description) -> Result<()> {
-    let lambda = aws_sdk_lambda::Client::new(&description.sdk());
-    let mut functions = Map::new();
-    for (logical_id, physical) in &description.functions {
-        let configuration = lambda
-            .get_function_configuration()
-            .function_name(physical)
-            .send()
-            .await
-            .context(format!("cannot read {logical_id}'s configuration"))?;
-        let variables = configuration
-            .environment()
-            .and_then(|environment| environment.variables())
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-            .collect();
-        functions.insert(logical_id.clone(), Value::Object(variables));
-    }
-    let text = serde_json::to_vec_pretty(&functions).context("cannot write env.json")?;
-    paths::write_private(file, &text)
-}
-
 /// The folder of the stack at this port, if nobody runs it.
 pub fn home_of(port: u16) -> Result<Home> {
     Home::take(&port.to_string())?.ok_or_else(|| {
-        Error::new(format!("a stack is running on port {port} already")).next(
-            "End it with Ctrl-C in its terminal, or start another: CROSSDOCK_PORT=4000 cargo run -p local",
-        )
+        Error::new(format!("a stack is running on port {port} already"))
+            .next("End it with Ctrl-C in its terminal, or start another: CROSSDOCK_PORT=4000 cargo run -p local")
     })
 }

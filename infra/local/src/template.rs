@@ -37,6 +37,11 @@ impl Template {
         &self.text
     }
 
+    /// The files that it includes: nested stacks and the like.
+    pub fn included(&self) -> &[PathBuf] {
+        &self.included
+    }
+
     /// The binaries of its functions.
     pub fn binaries(&self) -> BTreeSet<String> {
         self.binaries.clone()
@@ -65,11 +70,7 @@ impl Template {
             }
             relocated.push('\n');
         }
-        Self {
-            text: relocated,
-            included,
-            binaries,
-        }
+        Self { text: relocated, included, binaries }
     }
 
     /// Changes with whatever a deployment depends on, the functions' code apart.
@@ -92,13 +93,9 @@ fn relative_path(line: &str) -> Option<&str> {
     if line.trim_start().starts_with('#') {
         return None;
     }
-    let start = KEYS
-        .iter()
-        .find_map(|key| line.find(key).map(|at| at + key.len()))?;
+    let start = KEYS.iter().find_map(|key| line.find(key).map(|at| at + key.len()))?;
     let value = line[start..].trim_start_matches([' ', '\'', '"']);
-    let end = value
-        .find([' ', ',', '}', '\'', '"'])
-        .unwrap_or(value.len());
+    let end = value.find([' ', ',', '}', '\'', '"']).unwrap_or(value.len());
     let path = &value[..end];
     let elsewhere = path.is_empty() || path.starts_with(['/', '!', '{']) || path.contains("://");
     (!elsewhere).then_some(path)

@@ -30,7 +30,8 @@ impl TestStack {
     }
 }
 
-static STACK: OnceCell<TestStack> = OnceCell::const_new();
+/// A failure is kept, too: the next test would only wait for the same one.
+static STACK: OnceCell<Result<TestStack>> = OnceCell::const_new();
 
 /// The stack, started by the first test that asks for it. It ends with the process.
 ///
@@ -38,24 +39,17 @@ static STACK: OnceCell<TestStack> = OnceCell::const_new();
 ///
 /// When it cannot be started: no test can say anything then.
 pub async fn stack() -> &'static TestStack {
-    STACK
-        .get_or_init(|| async {
-            match start().await {
-                Ok(stack) => stack,
-                Err(error) => panic!("the stack for the tests does not start: {error}"),
-            }
-        })
-        .await
+    match STACK.get_or_init(start).await {
+        Ok(stack) => stack,
+        Err(error) => panic!("the stack for the tests does not start: {error}"),
+    }
 }
 
 /// The servers live on a thread of their own: each test has its own runtime, which ends with the test.
 async fn start() -> Result<TestStack> {
     let (started, waiting) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -70,10 +64,8 @@ async fn start() -> Result<TestStack> {
             };
             match stack {
                 Ok(stack) => {
-                    let test_stack = TestStack {
-                        description: stack.description().clone(),
-                        invocations: stack.invocation_sender(),
-                    };
+                    let test_stack =
+                        TestStack { description: stack.description().clone(), invocations: stack.invocation_sender() };
                     let _ = started.send(Ok(test_stack));
                     std::future::pending::<()>().await;
                     drop(stack);
@@ -84,7 +76,5 @@ async fn start() -> Result<TestStack> {
             }
         });
     });
-    waiting
-        .await
-        .unwrap_or_else(|_| Err(Error::new("the stack's thread ended")))
+    waiting.await.unwrap_or_else(|_| Err(Error::new("the stack's thread ended")))
 }

@@ -17,10 +17,7 @@ pub struct Watch {
 impl Watch {
     /// `names` maps physical function names to those of the binaries.
     pub fn new(names: BTreeMap<String, String>) -> Self {
-        Self {
-            names,
-            zone: TimeZone::system(),
-        }
+        Self { names, zone: TimeZone::system() }
     }
 
     /// Prints until the emulator ends.
@@ -35,15 +32,8 @@ impl Watch {
     }
 
     fn line(&self, invocation: &Invocation) -> String {
-        let name = self
-            .names
-            .get(&invocation.function)
-            .unwrap_or(&invocation.function);
-        let outcome = match (
-            &invocation.error,
-            invocation.status,
-            invocation.failed_items,
-        ) {
+        let name = self.names.get(&invocation.function).unwrap_or(&invocation.function);
+        let outcome = match (&invocation.error, invocation.status, invocation.failed_items) {
             (Some(error), ..) => format!("FAILED {}", error.lines().next().unwrap_or_default()),
             (None, Some(status), _) => status.to_string(),
             (None, None, 0) => "ok".to_owned(),
@@ -58,10 +48,7 @@ impl Watch {
     }
 
     fn time(&self, seconds: f64) -> String {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "milliseconds since 1970 fit"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
         let milliseconds = (seconds * 1000.0) as i64;
         Timestamp::from_millisecond(milliseconds)
             .map(|time| {
@@ -91,46 +78,25 @@ mod tests {
     }
 
     fn watch() -> Watch {
-        Watch {
-            names: BTreeMap::from([("crossdock-KpiQuery-1".into(), "kpi-query".into())]),
-            zone: TimeZone::UTC,
-        }
+        Watch { names: BTreeMap::from([("crossdock-KpiQuery-1".into(), "kpi-query".into())]), zone: TimeZone::UTC }
     }
 
     #[test]
     fn a_line_names_the_binary_what_started_it_and_how_it_ended() {
         let line = watch().line(&invocation());
         let words: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(
-            words,
-            [
-                "22:13:20",
-                "kpi-query",
-                "GET",
-                "/api/dashboard/kpi",
-                "12",
-                "ms",
-                "200"
-            ]
-        );
+        assert_eq!(words, ["22:13:20", "kpi-query", "GET", "/api/dashboard/kpi", "12", "ms", "200"]);
     }
 
     #[test]
     fn a_failure_shows_the_first_line_of_its_reason() {
-        let failed = Invocation {
-            error: Some("Task timed out\nand more".into()),
-            ..invocation()
-        };
+        let failed = Invocation { error: Some("Task timed out\nand more".into()), ..invocation() };
         assert!(watch().line(&failed).ends_with("FAILED Task timed out"));
     }
 
     #[test]
     fn a_batch_with_failed_items_says_how_many() {
-        let partly = Invocation {
-            status: None,
-            failed_items: 2,
-            ..invocation()
-        };
+        let partly = Invocation { status: None, failed_items: 2, ..invocation() };
         assert!(watch().line(&partly).ends_with("2 failed"));
     }
 }

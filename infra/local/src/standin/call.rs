@@ -32,12 +32,9 @@ pub(super) struct Call {
 impl Call {
     pub(super) async fn read(request: Request) -> Result<Call, Answer> {
         let (head, body) = request.into_parts();
-        let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| {
-            Answer::text(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The stand-in reads bodies of up to 16 MiB",
-            )
-        })?;
+        let body = to_bytes(body, LARGEST_BODY)
+            .await
+            .map_err(|_| Answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The stand-in reads bodies of up to 16 MiB"))?;
         Ok(Self::new(head.method, &head.uri, head.headers, body))
     }
 
@@ -72,23 +69,14 @@ impl Call {
         let is_form = self
             .header("content-type")
             .and_then(|kind| kind.split(';').next())
-            .is_some_and(|kind| {
-                kind.trim()
-                    .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            });
-        if is_form {
-            Fields::parse(&self.body)
-        } else {
-            Fields::default()
-        }
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+        if is_form { Fields::parse(&self.body) } else { Fields::default() }
     }
 
     /// The credential after `scheme` in the `Authorization` header. The scheme's case does not matter.
     pub(super) fn credential(&self, scheme: &str) -> Option<&str> {
         let (given, credential) = self.header("authorization")?.split_once(' ')?;
-        given
-            .eq_ignore_ascii_case(scheme)
-            .then(|| credential.trim())
+        given.eq_ignore_ascii_case(scheme).then(|| credential.trim())
     }
 }
 
@@ -102,8 +90,7 @@ impl Fields {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
+        self.iter().find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
     }
 
     /// For fields whose absence and whose wrongness are the same to a vendor.
@@ -112,9 +99,7 @@ impl Fields {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -128,23 +113,15 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: vec![],
-            body: Bytes::new(),
-        }
+        Self { status, headers: vec![], body: Bytes::new() }
     }
 
     pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Self::empty(status)
-            .header("content-type", "text/plain; charset=utf-8")
-            .body(text.into())
+        Self::empty(status).header("content-type", "text/plain; charset=utf-8").body(text.into())
     }
 
     pub(super) fn json(status: StatusCode, json: &Value) -> Self {
-        Self::empty(status)
-            .header("content-type", "application/json;charset=UTF-8")
-            .body(json.to_string())
+        Self::empty(status).header("content-type", "application/json;charset=UTF-8").body(json.to_string())
     }
 
     /// What a person sees whom the vendor does not send back.
@@ -152,25 +129,18 @@ impl Answer {
         let [title, detail] = [title, detail].map(escaped);
         Self::empty(status)
             .header("content-type", "text/html; charset=utf-8")
-            .body(format!(
-                "<!doctype html><title>{title}</title><h1>{title}</h1><p>{detail}</p>\n"
-            ))
+            .body(format!("<!doctype html><title>{title}</title><h1>{title}</h1><p>{detail}</p>\n"))
     }
 
     /// Sends the browser to `uri` with these fields added to its query.
     pub(super) fn back_to(uri: &Url, fields: &[(&str, Option<&str>)]) -> Self {
         let mut uri = uri.clone();
-        uri.query_pairs_mut().extend_pairs(
-            fields
-                .iter()
-                .filter_map(|(name, value)| value.map(|value| (name, value))),
-        );
+        uri.query_pairs_mut().extend_pairs(fields.iter().filter_map(|(name, value)| value.map(|value| (name, value))));
         Self::empty(StatusCode::FOUND).header("location", uri.as_str())
     }
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -184,9 +154,7 @@ impl Answer {
 #[cfg(test)]
 impl Answer {
     pub(super) fn find_header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find_map(|(known, value)| (known == name).then_some(value.as_str()))
+        self.headers.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 
     pub(super) fn text_body(&self) -> String {
@@ -199,10 +167,7 @@ impl IntoResponse for Answer {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) = (
-                header::HeaderName::try_from(name),
-                header::HeaderValue::try_from(value),
-            ) {
+            if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), header::HeaderValue::try_from(value)) {
                 response.headers_mut().append(name, value);
             }
         }
@@ -218,8 +183,5 @@ pub(super) fn either(answer: Result<Answer, Answer>) -> Answer {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -58,10 +58,7 @@ impl Control {
         Self {
             base: base.into().trim_end_matches('/').to_owned(),
             // What is on this machine is never behind a proxy.
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .build()
-                .unwrap_or_default(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap_or_default(),
         }
     }
 
@@ -71,11 +68,7 @@ impl Control {
     }
 
     /// Lets the next requests of a path fail, one after the other.
-    pub async fn fail_next(
-        &self,
-        path: &str,
-        faults: impl IntoIterator<Item = Fault>,
-    ) -> Result<()> {
+    pub async fn fail_next(&self, path: &str, faults: impl IntoIterator<Item = Fault>) -> Result<()> {
         let mut order = order_at(path);
         order.next.extend(faults);
         self.order(&order).await
@@ -114,26 +107,13 @@ impl Control {
     }
 
     /// Waits until that many requests have come to a path, a minute at most.
-    pub async fn wait_for_within(
-        &self,
-        path: &str,
-        at_least: usize,
-        longest: Duration,
-    ) -> Result<Vec<Recorded>> {
+    pub async fn wait_for_within(&self, path: &str, at_least: usize, longest: Duration) -> Result<Vec<Recorded>> {
         let [wanted, longest] = [at_least.to_string(), longest.as_millis().to_string()];
-        let fields = [
-            ("path", path),
-            ("at_least", &wanted),
-            ("timeout_ms", &longest),
-        ];
+        let fields = [("path", path), ("at_least", &wanted), ("timeout_ms", &longest)];
         let url = self.control("requests", &fields);
         let told: Told = done(self.http.get(url)).await?.json().await?;
         if !told.enough {
-            return Err(ControlError::TooFew {
-                path: path.into(),
-                wanted: at_least,
-                found: told.found.requests.len(),
-            });
+            return Err(ControlError::TooFew { path: path.into(), wanted: at_least, found: told.found.requests.len() });
         }
         Ok(told.found.requests)
     }
@@ -152,10 +132,7 @@ impl Control {
 
     /// How the next consent at a vendor ends whose authorize URL says nothing itself.
     pub async fn next_consent(&self, vendor: &str, consent: Consent) -> Result<()> {
-        let order = OauthOrder {
-            next_consent: Some(consent),
-            ..OauthOrder::default()
-        };
+        let order = OauthOrder { next_consent: Some(consent), ..OauthOrder::default() };
         self.oauth(vendor, &order).await
     }
 
@@ -179,9 +156,7 @@ impl Control {
     fn control(&self, what: &str, fields: &[(&str, &str)]) -> String {
         let mut url = format!("{}/_control/{what}", self.base);
         if !fields.is_empty() {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(fields)
-                .finish();
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
             let _ = write!(url, "?{query}");
         }
         url
@@ -189,12 +164,7 @@ impl Control {
 }
 
 fn order_at(path: &str) -> FaultOrder {
-    FaultOrder {
-        path: path.into(),
-        next: vec![],
-        rate: None,
-        mode: None,
-    }
+    FaultOrder { path: path.into(), next: vec![], rate: None, mode: None }
 }
 
 async fn done(request: RequestBuilder) -> Result<Response> {
@@ -203,8 +173,5 @@ async fn done(request: RequestBuilder) -> Result<Response> {
     if status.is_success() {
         return Ok(response);
     }
-    Err(ControlError::Refused {
-        status,
-        reason: response.text().await?,
-    })
+    Err(ControlError::Refused { status, reason: response.text().await? })
 }

@@ -33,10 +33,7 @@ const LONGEST_WAIT_MS: u64 = 60_000;
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/", description())
-        .route(
-            "/faults",
-            get(list_faults).post(order_faults).delete(clear_faults),
-        )
+        .route("/faults", get(list_faults).post(order_faults).delete(clear_faults))
         .route("/requests", get(requests).delete(forget))
         .route("/hooks", get(hooks).put(set_hook))
         .route("/oauth/{vendor}", get(grants).post(order_oauth))
@@ -80,10 +77,7 @@ async fn list_faults(State(world): State<Arc<World>>) -> Response {
     Json(json!({ "faults": held(&world.faults).list() })).into_response()
 }
 
-async fn order_faults(
-    State(world): State<Arc<World>>,
-    body: Bytes,
-) -> Result<StatusCode, Misunderstood> {
+async fn order_faults(State(world): State<Arc<World>>, body: Bytes) -> Result<StatusCode, Misunderstood> {
     let order: FaultOrder = understood(&body)?;
     held(&world.faults).order(order).map_err(Misunderstood)?;
     Ok(StatusCode::NO_CONTENT)
@@ -120,42 +114,25 @@ pub(super) struct Told {
     pub(super) enough: bool,
 }
 
-async fn requests(
-    State(world): State<Arc<World>>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Told>, Misunderstood> {
-    let mut wanted = Wanted {
-        path: PathPattern::new(asked.path.as_deref().unwrap_or("*")),
-        after: 0,
-        since: None,
-    };
+async fn requests(State(world): State<Arc<World>>, Query(asked): Query<Asked>) -> Result<Json<Told>, Misunderstood> {
+    let mut wanted = Wanted { path: PathPattern::new(asked.path.as_deref().unwrap_or("*")), after: 0, since: None };
     if let Some(since) = &asked.since {
         match (since.parse::<u64>(), since.parse::<Timestamp>()) {
             (Ok(seq), _) => wanted.after = seq,
             (_, Ok(time)) => wanted.since = Some(time),
             _ => {
-                return Err(Misunderstood(
-                    "`since` is neither a number nor a time".into(),
-                ));
+                return Err(Misunderstood("`since` is neither a number nor a time".into()));
             }
         }
     }
     let at_least = asked.at_least.unwrap_or(0);
     let longest = asked.timeout_ms.unwrap_or(5_000).min(LONGEST_WAIT_MS);
-    let found = world
-        .log
-        .wait(&wanted, at_least, Duration::from_millis(longest))
-        .await;
-    Ok(Json(Told {
-        enough: found.requests.len() >= at_least,
-        found,
-    }))
+    let found = world.log.wait(&wanted, at_least, Duration::from_millis(longest)).await;
+    Ok(Json(Told { enough: found.requests.len() >= at_least, found }))
 }
 
 async fn forget(State(world): State<Arc<World>>, Query(at): Query<Where>) -> StatusCode {
-    world
-        .log
-        .forget(&PathPattern::new(at.path.as_deref().unwrap_or("*")));
+    world.log.forget(&PathPattern::new(at.path.as_deref().unwrap_or("*")));
     StatusCode::NO_CONTENT
 }
 
@@ -165,10 +142,7 @@ async fn hooks(State(world): State<Arc<World>>) -> Response {
     Json(json!({ "hooks": held(&world.vendors).make.list() })).into_response()
 }
 
-async fn set_hook(
-    State(world): State<Arc<World>>,
-    body: Bytes,
-) -> Result<StatusCode, Misunderstood> {
+async fn set_hook(State(world): State<Arc<World>>, body: Bytes) -> Result<StatusCode, Misunderstood> {
     let hook: Hook = understood(&body)?;
     held(&world.vendors).make.set(hook);
     Ok(StatusCode::NO_CONTENT)
@@ -176,10 +150,7 @@ async fn set_hook(
 
 // ── the authorization servers ────────────────────────────────────────────────
 
-async fn grants(
-    State(world): State<Arc<World>>,
-    Path(vendor): Path<String>,
-) -> Result<Json<Value>, Misunderstood> {
+async fn grants(State(world): State<Arc<World>>, Path(vendor): Path<String>) -> Result<Json<Value>, Misunderstood> {
     at_ledger(&world, &vendor, OauthOrder::default())
 }
 
@@ -204,9 +175,7 @@ fn at_ledger(world: &World, vendor: &str, order: OauthOrder) -> Result<Json<Valu
         "salesforce" => Ok(done(&mut vendors.salesforce.ledger, order)),
         "hubspot" => Ok(done(&mut vendors.hubspot.ledger, order)),
         "dynamics" => Ok(done(&mut vendors.dynamics.ledger, order)),
-        _ => Err(Misunderstood(
-            "the vendors are zoho, salesforce, hubspot and dynamics".into(),
-        )),
+        _ => Err(Misunderstood("the vendors are zoho, salesforce, hubspot and dynamics".into())),
     }
 }
 
@@ -223,10 +192,7 @@ async fn reset(State(world): State<Arc<World>>) -> StatusCode {
 }
 
 async fn no_such_control() -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "error": "GET /_control/ lists what there is" })),
-    )
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "GET /_control/ lists what there is" })))
 }
 
 // ── orders that make no sense ────────────────────────────────────────────────

@@ -13,8 +13,8 @@ use url::Url;
 use super::{
     call::{Answer, Call, Fields, either},
     oauth::{
-        Account, Exchange, Grant, Ledger, Refusal, Stranger, challenge, epoch_seconds, guid,
-        id_token, new_guid, unguessable, words,
+        Account, Exchange, Grant, Ledger, Refusal, Stranger, challenge, epoch_seconds, guid, id_token, new_guid,
+        unguessable, words,
     },
 };
 
@@ -31,14 +31,10 @@ pub(super) fn plays(host: &str) -> bool {
 
 /// `{org}.crm{region}.dynamics.com`
 fn is_environment(host: &str) -> bool {
-    host.strip_suffix(".dynamics.com")
-        .and_then(|rest| rest.rsplit_once('.'))
-        .is_some_and(|(org, region)| {
-            !org.is_empty()
-                && region
-                    .strip_prefix("crm")
-                    .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
-        })
+    host.strip_suffix(".dynamics.com").and_then(|rest| rest.rsplit_once('.')).is_some_and(|(org, region)| {
+        !org.is_empty()
+            && region.strip_prefix("crm").is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    })
 }
 
 /// What an id token must repeat.
@@ -52,9 +48,7 @@ pub(super) struct Dynamics {
 
 impl Default for Dynamics {
     fn default() -> Self {
-        Self {
-            ledger: Ledger::of("dynamics"),
-        }
+        Self { ledger: Ledger::of("dynamics") }
     }
 }
 
@@ -65,24 +59,16 @@ impl Dynamics {
         }
         // v2.0 only: `/{tenant}/oauth2/token` is the older endpoint with other parameters.
         match (call.method.as_str(), call.path[1..].split_once('/')) {
-            ("GET", Some((tenant, "oauth2/v2.0/authorize"))) => {
-                either(self.authorize(tenant, call, now))
-            }
+            ("GET", Some((tenant, "oauth2/v2.0/authorize"))) => either(self.authorize(tenant, call, now)),
             ("POST", Some((tenant, "oauth2/v2.0/token"))) => either(self.token(tenant, call, now)),
-            _ => Answer::page(
-                StatusCode::NOT_FOUND,
-                "Sign in to your account",
-                "Not found",
-            ),
+            _ => Answer::page(StatusCode::NOT_FOUND, "Sign in to your account", "Not found"),
         }
     }
 
     fn authorize(&mut self, tenant: &str, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let query = &call.query;
         if !self.ledger.knows(query.text("client_id")) {
-            return Err(page(
-                "AADSTS700016: Application was not found in the directory.",
-            ));
+            return Err(page("AADSTS700016: Application was not found in the directory."));
         }
         let back = self
             .ledger
@@ -94,22 +80,13 @@ impl Dynamics {
         let failed = |error: &str, description: &str| back_with(&back, state, error, description);
 
         if query.find("resource").is_some() {
-            return Err(failed(
-                "invalid_request",
-                "AADSTS901002: The 'resource' request parameter is not supported.",
-            ));
+            return Err(failed("invalid_request", "AADSTS901002: The 'resource' request parameter is not supported."));
         }
         if query.find("response_type") != Some("code") {
-            return Err(failed(
-                "unsupported_response_type",
-                "AADSTS70005: response_type must be 'code'.",
-            ));
+            return Err(failed("unsupported_response_type", "AADSTS70005: response_type must be 'code'."));
         }
         if !matches!(query.find("response_mode"), None | Some("query")) {
-            return Err(failed(
-                "invalid_request",
-                "AADSTS70007: the stand-in plays response_mode 'query' only.",
-            ));
+            return Err(failed("invalid_request", "AADSTS70007: the stand-in plays response_mode 'query' only."));
         }
         let mut scopes = words(query.text("scope"));
         if scopes.is_empty() {
@@ -124,8 +101,8 @@ impl Dynamics {
                 &format!("AADSTS70011: The provided value for scope {odd} is not valid."),
             ));
         }
-        let challenge = challenge(call)
-            .map_err(|reason| failed("invalid_request", &format!("AADSTS501491: {reason}")))?;
+        let challenge =
+            challenge(call).map_err(|reason| failed("invalid_request", &format!("AADSTS501491: {reason}")))?;
 
         let (consent, account) = self.ledger.consent(query)?;
         if !is_home(tenant, &account) {
@@ -134,10 +111,7 @@ impl Dynamics {
             ));
         }
         if consent.deny {
-            return Ok(failed(
-                "access_denied",
-                "AADSTS65004: User declined to consent to access the app.",
-            ));
+            return Ok(failed("access_denied", "AADSTS65004: User declined to consent to access the app."));
         }
         if let Some(error) = &consent.error {
             return Ok(failed(error, error));
@@ -145,70 +119,33 @@ impl Dynamics {
 
         scopes.retain(|scope| !consent.without.contains(scope));
         let code = format!("1.A{}.Ag{}", unguessable(24), unguessable(240));
-        let expires = if consent.expired_code {
-            now
-        } else {
-            now + CODE_LIFE
-        };
-        let site = SignIn {
-            nonce: query.find("nonce").map(Into::into),
-        };
+        let expires = if consent.expired_code { now } else { now + CODE_LIFE };
+        let site = SignIn { nonce: query.find("nonce").map(Into::into) };
         self.ledger.allow(
             &code,
-            Grant {
-                client_id: query.text("client_id").into(),
-                account,
-                scopes,
-                consent,
-                site,
-            },
+            Grant { client_id: query.text("client_id").into(), account, scopes, consent, site },
             query.text("redirect_uri"),
             challenge,
             expires,
         );
         let session = new_guid();
-        Ok(Answer::back_to(
-            &back,
-            &[
-                ("code", Some(&code)),
-                ("state", state),
-                ("session_state", Some(&session)),
-            ],
-        ))
+        Ok(Answer::back_to(&back, &[("code", Some(&code)), ("state", state), ("session_state", Some(&session))]))
     }
 
     fn token(&mut self, tenant: &str, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let form = call.form();
         let grant_type = form.find("grant_type").ok_or_else(|| {
-            bad(
-                "invalid_request",
-                900_144,
-                "The request body must contain the following parameter: 'grant_type'.",
-            )
+            bad("invalid_request", 900_144, "The request body must contain the following parameter: 'grant_type'.")
         })?;
         if form.find("resource").is_some() {
-            return Err(bad(
-                "invalid_request",
-                901_002,
-                "The 'resource' request parameter is not supported.",
-            ));
+            return Err(bad("invalid_request", 901_002, "The 'resource' request parameter is not supported."));
         }
-        let client_id = self
-            .ledger
-            .client(&form)
-            .map_err(|stranger| match stranger {
-                Stranger::Unknown => bad(
-                    "unauthorized_client",
-                    700_016,
-                    "Application was not found in the directory.",
-                ),
-                Stranger::WrongSecret => aad(
-                    StatusCode::UNAUTHORIZED,
-                    "invalid_client",
-                    7_000_215,
-                    "Invalid client secret provided.",
-                ),
-            })?;
+        let client_id = self.ledger.client(&form).map_err(|stranger| match stranger {
+            Stranger::Unknown => bad("unauthorized_client", 700_016, "Application was not found in the directory."),
+            Stranger::WrongSecret => {
+                aad(StatusCode::UNAUTHORIZED, "invalid_client", 7_000_215, "Invalid client secret provided.")
+            }
+        })?;
         let wanted = Wanted::of(&form)?;
         match grant_type {
             "authorization_code" => self.exchange(tenant, client_id, &form, &wanted, now),
@@ -216,11 +153,7 @@ impl Dynamics {
                 let token = form.text("refresh_token");
                 self.refresh(tenant, client_id, token, &wanted, now)
             }
-            _ => Err(bad(
-                "unsupported_grant_type",
-                70_003,
-                "The app requested an unsupported grant type.",
-            )),
+            _ => Err(bad("unsupported_grant_type", 70_003, "The app requested an unsupported grant type.")),
         }
     }
 
@@ -233,21 +166,14 @@ impl Dynamics {
         now: Instant,
     ) -> Result<Answer, Answer> {
         let code = form.text("code");
-        let grant = self
-            .ledger
-            .grant_of_code(code)
-            .ok_or_else(|| refused(Refusal::Unknown))?;
+        let grant = self.ledger.grant_of_code(code).ok_or_else(|| refused(Refusal::Unknown))?;
         if !is_home(tenant, &grant.account) {
             return Err(wrong_tenant());
         }
         // Checked before the code is spent, so that the client may correct itself.
         let scopes = wanted.within(&grant.scopes)?;
-        let shown = Exchange {
-            client_id,
-            code,
-            redirect_uri: form.text("redirect_uri"),
-            verifier: form.find("code_verifier"),
-        };
+        let shown =
+            Exchange { client_id, code, redirect_uri: form.text("redirect_uri"), verifier: form.find("code_verifier") };
         let grant = self.ledger.redeem(&shown, now).map_err(refused)?;
         Ok(self.mint(&grant, &scopes, now))
     }
@@ -261,11 +187,8 @@ impl Dynamics {
         wanted: &Wanted,
         now: Instant,
     ) -> Result<Answer, Answer> {
-        let grant = self
-            .ledger
-            .find_refresh(token, client_id)
-            .map(|refresh| refresh.grant.clone())
-            .ok_or_else(|| {
+        let grant =
+            self.ledger.find_refresh(token, client_id).map(|refresh| refresh.grant.clone()).ok_or_else(|| {
                 bad(
                     "invalid_grant",
                     50_173,
@@ -280,21 +203,14 @@ impl Dynamics {
     }
 
     fn mint(&mut self, grant: &Arc<Grant<SignIn>>, scopes: &[String], now: Instant) -> Answer {
-        let token = format!(
-            "eyJ0eXAiOiJKV1QifQ.{}.{}",
-            unguessable(300),
-            unguessable(256)
-        );
+        let token = format!("eyJ0eXAiOiJKV1QifQ.{}.{}", unguessable(300), unguessable(256));
         let seconds = grant.life(rand::random_range(3600..=5400));
-        let refresh = grant
-            .has("offline_access")
-            .then(|| format!("1.A{}.Ag{}", unguessable(24), unguessable(400)));
+        let refresh = grant.has("offline_access").then(|| format!("1.A{}.Ag{}", unguessable(24), unguessable(400)));
         if let Some(refresh) = &refresh {
             self.ledger.keep(refresh, grant, now);
         }
         let expires = now + Duration::from_secs(seconds);
-        self.ledger
-            .mint(&token, grant, scopes, refresh.as_deref(), expires, now);
+        self.ledger.mint(&token, grant, scopes, refresh.as_deref(), expires, now);
 
         let mut reply = json!({
             "token_type": "Bearer",
@@ -341,9 +257,7 @@ impl Dynamics {
                 _ => Err(missing(&path)),
             };
         }
-        let rest = path
-            .strip_prefix("/api/data/v9.2/")
-            .ok_or_else(|| missing(&path))?;
+        let rest = path.strip_prefix("/api/data/v9.2/").ok_or_else(|| missing(&path))?;
         let organization = guid(&["dataverse organization", &host]);
         let user = guid(&["dataverse user", &host, &account.email]);
         let business_unit = guid(&["dataverse business unit", &host]);
@@ -382,10 +296,7 @@ impl Dynamics {
             }),
             _ => return Err(missing(&path)),
         };
-        let (entity, key) = (
-            set.trim_end_matches('s'),
-            format!("{}id", set.trim_end_matches('s')),
-        );
+        let (entity, key) = (set.trim_end_matches('s'), format!("{}id", set.trim_end_matches('s')));
         if row[&key].as_str() != Some(id) {
             return Err(odata_error(
                 StatusCode::NOT_FOUND,
@@ -394,10 +305,7 @@ impl Dynamics {
             ));
         }
         let mut selected = selected(call, &row, entity, Some(&key))?;
-        selected.insert(
-            "@odata.context".into(),
-            format!("{here}/api/data/v9.2/$metadata#{set}/$entity").into(),
-        );
+        selected.insert("@odata.context".into(), format!("{here}/api/data/v9.2/$metadata#{set}/$entity").into());
         selected.insert("@odata.etag".into(), "W/\"1234567\"".into());
         Ok(odata(&Value::Object(selected)))
     }
@@ -421,11 +329,7 @@ impl Wanted {
                 ),
             ));
         }
-        let mut resources: Vec<String> = scopes
-            .iter()
-            .filter_map(|scope| resource(scope))
-            .map(Into::into)
-            .collect();
+        let mut resources: Vec<String> = scopes.iter().filter_map(|scope| resource(scope)).map(Into::into).collect();
         resources.sort();
         resources.dedup();
         if resources.len() > 1 {
@@ -435,10 +339,7 @@ impl Wanted {
                 "Provided value for the input parameter scope is not valid because it contains more than one resource.",
             ));
         }
-        Ok(Self {
-            resource: resources.pop(),
-            permissions: scopes,
-        })
+        Ok(Self { resource: resources.pop(), permissions: scopes })
     }
 
     /// The scopes of the access token. Any environment will do, since the permission that was consented to
@@ -455,10 +356,7 @@ impl Wanted {
         let resource_name = self.resource.as_deref().unwrap_or(first);
         let mut scopes = vec![format!("{resource_name}/user_impersonation")];
         scopes.extend(
-            self.permissions
-                .iter()
-                .filter(|scope| resource(scope).is_some() && scope.ends_with("/.default"))
-                .cloned(),
+            self.permissions.iter().filter(|scope| resource(scope).is_some() && scope.ends_with("/.default")).cloned(),
         );
         Ok(scopes)
     }
@@ -474,8 +372,7 @@ fn resource(scope: &str) -> Option<&str> {
 fn is_scope(scope: &str) -> bool {
     let permission = scope.rsplit('/').next();
     OIDC.contains(&scope)
-        || (resource(scope).is_some()
-            && matches!(permission, Some("user_impersonation" | ".default")))
+        || (resource(scope).is_some() && matches!(permission, Some("user_impersonation" | ".default")))
 }
 
 fn tenant_id(account: &Account) -> String {
@@ -538,12 +435,7 @@ fn instances(call: &Call, account: &Account) -> Result<Answer, Answer> {
 }
 
 /// The columns of `$select`, and the key in any case.
-fn selected(
-    call: &Call,
-    row: &Value,
-    entity: &str,
-    key: Option<&str>,
-) -> Result<Map<String, Value>, Answer> {
+fn selected(call: &Call, row: &Value, entity: &str, key: Option<&str>) -> Result<Map<String, Value>, Answer> {
     let all = row.as_object().cloned().unwrap_or_default();
     let Some(select) = call.query.find("$select") else {
         return Ok(all);
@@ -580,11 +472,9 @@ fn back_with(back: &Url, state: Option<&str>, error: &str, description: &str) ->
 
 fn refused(refusal: Refusal) -> Answer {
     match refusal {
-        Refusal::Unknown | Refusal::OtherClient => bad(
-            "invalid_grant",
-            9_002_313,
-            "Invalid request. Request is malformed or invalid.",
-        ),
+        Refusal::Unknown | Refusal::OtherClient => {
+            bad("invalid_grant", 9_002_313, "Invalid request. Request is malformed or invalid.")
+        }
         Refusal::Used => bad(
             "invalid_grant",
             54_005,
@@ -609,11 +499,7 @@ fn refused(refusal: Refusal) -> Answer {
 }
 
 fn wrong_tenant() -> Answer {
-    bad(
-        "invalid_grant",
-        700_005,
-        "Provided Authorization Code is intended to use against other tenant, thus rejected.",
-    )
+    bad("invalid_grant", 700_005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
 }
 
 fn bad(error: &str, number: u32, message: &str) -> Answer {
@@ -643,9 +529,7 @@ fn aad(status: StatusCode, error: &str, number: u32, message: &str) -> Answer {
 fn unauthorized(resource: &str) -> Answer {
     Answer::empty(StatusCode::UNAUTHORIZED).header(
         "www-authenticate",
-        &format!(
-            "Bearer authorization_uri=https://{LOGIN}/common/oauth2/authorize, resource_id={resource}/"
-        ),
+        &format!("Bearer authorization_uri=https://{LOGIN}/common/oauth2/authorize, resource_id={resource}/"),
     )
 }
 
@@ -656,28 +540,16 @@ fn odata(json: &Value) -> Answer {
 }
 
 fn odata_error(status: StatusCode, code: &str, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({ "error": { "code": code, "message": message } }),
-    )
-    .header("odata-version", "4.0")
+    Answer::json(status, &json!({ "error": { "code": code, "message": message } })).header("odata-version", "4.0")
 }
 
 fn missing(path: &str) -> Answer {
     let segment = path.rsplit('/').next().unwrap_or_default();
-    odata_error(
-        StatusCode::NOT_FOUND,
-        "0x8006088a",
-        &format!("Resource not found for the segment '{segment}'."),
-    )
+    odata_error(StatusCode::NOT_FOUND, "0x8006088a", &format!("Resource not found for the segment '{segment}'."))
 }
 
 fn page(detail: &str) -> Answer {
-    Answer::page(
-        StatusCode::BAD_REQUEST,
-        "Sorry, but we're having trouble signing you in",
-        detail,
-    )
+    Answer::page(StatusCode::BAD_REQUEST, "Sorry, but we're having trouble signing you in", detail)
 }
 
 #[cfg(test)]
@@ -690,10 +562,8 @@ mod tests {
     const AUTH: &str = "/login.microsoftonline.com/organizations/oauth2/v2.0/authorize";
     const TOKEN: &str = "/login.microsoftonline.com/organizations/oauth2/v2.0/token";
     const ORG: &str = "/acme.crm4.dynamics.com/api/data/v9.2";
-    const SCOPE: &str =
-        "https://acme.crm4.dynamics.com/user_impersonation offline_access openid profile email";
-    const DISCO_SCOPE: &str =
-        "https://globaldisco.crm.dynamics.com/user_impersonation offline_access";
+    const SCOPE: &str = "https://acme.crm4.dynamics.com/user_impersonation offline_access openid profile email";
+    const DISCO_SCOPE: &str = "https://globaldisco.crm.dynamics.com/user_impersonation offline_access";
 
     async fn consent(scene: &Scene, path: &str, changes: &[(&str, &str)]) -> Reply {
         let challenge = s256();
@@ -754,10 +624,7 @@ mod tests {
         let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
 
         assert_eq!(tokens["token_type"], "Bearer");
-        assert_eq!(
-            tokens["scope"],
-            "https://acme.crm4.dynamics.com/user_impersonation"
-        );
+        assert_eq!(tokens["scope"], "https://acme.crm4.dynamics.com/user_impersonation");
         assert!((3600..=5400).contains(&tokens["expires_in"].as_u64().unwrap()));
         let claims = claims_of(&tokens);
         assert_eq!(claims["preferred_username"], "ada@brightline.example");
@@ -772,10 +639,7 @@ mod tests {
         assert_eq!(row["internalemailaddress"], "ada@brightline.example");
         assert!(row.get("domainname").is_none());
         let path = format!("{ORG}/organizations({org})?$select=name");
-        assert_eq!(
-            scene.get(&path, &shown).await.json()["name"],
-            "Brightline GmbH"
-        );
+        assert_eq!(scene.get(&path, &shown).await.json()["name"], "Brightline GmbH");
     }
 
     #[tokio::test]
@@ -788,11 +652,7 @@ mod tests {
         let reply = scene.get(elsewhere, &bearer(&tokens)).await;
 
         assert_eq!((reply.status, reply.text.as_str()), (401, ""));
-        assert!(
-            reply
-                .header("www-authenticate")
-                .contains("resource_id=https://other.crm4")
-        );
+        assert!(reply.header("www-authenticate").contains("resource_id=https://other.crm4"));
     }
 
     #[tokio::test]
@@ -850,93 +710,23 @@ mod tests {
         let two = "https://a.crm.dynamics.com/user_impersonation https://b.crm.dynamics.com/user_impersonation";
         let other = "x".repeat(43);
         let cases = [
-            (
-                good.as_str(),
-                ("client_id", "other"),
-                400,
-                "unauthorized_client",
-                700_016,
-            ),
-            (
-                good.as_str(),
-                ("client_secret", "no"),
-                401,
-                "invalid_client",
-                7_000_215,
-            ),
-            (
-                good.as_str(),
-                ("code", "unknown"),
-                400,
-                "invalid_grant",
-                9_002_313,
-            ),
-            (
-                good.as_str(),
-                ("code_verifier", other.as_str()),
-                400,
-                "invalid_grant",
-                50_148,
-            ),
-            (
-                good.as_str(),
-                ("code_verifier", ""),
-                400,
-                "invalid_grant",
-                50_148,
-            ),
-            (
-                good.as_str(),
-                ("redirect_uri", "https://app.example/else"),
-                400,
-                "invalid_client",
-                500_112,
-            ),
-            (
-                good.as_str(),
-                ("scope", two),
-                400,
-                "invalid_request",
-                28_000,
-            ),
-            (
-                good.as_str(),
-                ("scope", "everything"),
-                400,
-                "invalid_scope",
-                70_011,
-            ),
-            (
-                good.as_str(),
-                ("resource", "https://a"),
-                400,
-                "invalid_request",
-                901_002,
-            ),
-            (
-                good.as_str(),
-                ("grant_type", "password"),
-                400,
-                "unsupported_grant_type",
-                70_003,
-            ),
-            (
-                expired.as_str(),
-                ("state", ""),
-                400,
-                "invalid_grant",
-                70_008,
-            ),
+            (good.as_str(), ("client_id", "other"), 400, "unauthorized_client", 700_016),
+            (good.as_str(), ("client_secret", "no"), 401, "invalid_client", 7_000_215),
+            (good.as_str(), ("code", "unknown"), 400, "invalid_grant", 9_002_313),
+            (good.as_str(), ("code_verifier", other.as_str()), 400, "invalid_grant", 50_148),
+            (good.as_str(), ("code_verifier", ""), 400, "invalid_grant", 50_148),
+            (good.as_str(), ("redirect_uri", "https://app.example/else"), 400, "invalid_client", 500_112),
+            (good.as_str(), ("scope", two), 400, "invalid_request", 28_000),
+            (good.as_str(), ("scope", "everything"), 400, "invalid_scope", 70_011),
+            (good.as_str(), ("resource", "https://a"), 400, "invalid_request", 901_002),
+            (good.as_str(), ("grant_type", "password"), 400, "unsupported_grant_type", 70_003),
+            (expired.as_str(), ("state", ""), 400, "invalid_grant", 70_008),
         ];
 
         for (code, change, status, error, number) in cases {
             let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
             let body = reply.json();
-            assert_eq!(
-                (reply.status, body["error"].as_str()),
-                (status, Some(error)),
-                "{body}"
-            );
+            assert_eq!((reply.status, body["error"].as_str()), (status, Some(error)), "{body}");
             assert_eq!(body["error_codes"], json!([number]));
         }
         assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
@@ -950,28 +740,18 @@ mod tests {
     async fn the_sign_in_page_refuses_what_the_app_got_wrong() {
         let scene = Scene::open().await;
         for change in [("client_id", "other"), ("redirect_uri", "/x")] {
-            assert_eq!(
-                consent(&scene, AUTH, &[change]).await.status,
-                400,
-                "{change:?}"
-            );
+            assert_eq!(consent(&scene, AUTH, &[change]).await.status, 400, "{change:?}");
         }
         for (change, error) in [
             (("response_type", "token"), "unsupported_response_type"),
             (("scope", ""), "invalid_request"),
             (("scope", "https://graph.example/all"), "invalid_scope"),
-            (
-                ("resource", "https://acme.crm4.dynamics.com"),
-                "invalid_request",
-            ),
+            (("resource", "https://acme.crm4.dynamics.com"), "invalid_request"),
             (("code_challenge_method", "plain"), "invalid_request"),
             (("standin_deny", "true"), "access_denied"),
         ] {
             let back = consent(&scene, AUTH, &[change]).await.callback();
-            assert_eq!(
-                (back["error"].as_str(), back["state"].as_str()),
-                (error, "st")
-            );
+            assert_eq!((back["error"].as_str(), back["state"].as_str()), (error, "st"));
         }
     }
 
@@ -987,12 +767,7 @@ mod tests {
         let code = code(&scene, &[]).await;
         let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
         let own = claims_of(&tokens)["tid"].as_str().unwrap().to_owned();
-        assert_eq!(
-            consent(&scene, &AUTH.replace("organizations", &own), &[])
-                .await
-                .status,
-            302
-        );
+        assert_eq!(consent(&scene, &AUTH.replace("organizations", &own), &[]).await.status, 302);
     }
 
     #[tokio::test]
@@ -1004,25 +779,14 @@ mod tests {
         let me = scene.get(&format!("{ORG}/WhoAmI"), &shown).await.json();
         let user = me["UserId"].as_str().unwrap();
         let cases = [
-            (
-                format!("{ORG}/systemusers({})", guid(&["nobody"])),
-                404,
-                "0x80040217",
-            ),
-            (
-                format!("{ORG}/systemusers({user})?$select=nickname"),
-                400,
-                "0x80060888",
-            ),
+            (format!("{ORG}/systemusers({})", guid(&["nobody"])), 404, "0x80040217"),
+            (format!("{ORG}/systemusers({user})?$select=nickname"), 400, "0x80060888"),
             (format!("{ORG}/planets"), 404, "0x8006088a"),
         ];
 
         for (path, status, code) in cases {
             let reply = scene.get(&path, &shown).await;
-            assert_eq!(
-                (reply.status, reply.json()["error"]["code"].as_str()),
-                (status, Some(code))
-            );
+            assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (status, Some(code)));
         }
     }
 }

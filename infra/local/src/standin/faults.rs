@@ -47,50 +47,32 @@ pub struct Fault {
 impl Fault {
     /// This status with an empty body.
     pub fn status(status: u16) -> Self {
-        Self {
-            status: Some(status),
-            ..Self::default()
-        }
+        Self { status: Some(status), ..Self::default() }
     }
 
     /// The connection is closed without an answer.
     pub fn down() -> Self {
-        Self {
-            down: true,
-            ..Self::default()
-        }
+        Self { down: true, ..Self::default() }
     }
 
     /// 400 `Queue is full`.
     pub fn queue_full() -> Self {
-        Self {
-            queue_full: true,
-            ..Self::default()
-        }
+        Self { queue_full: true, ..Self::default() }
     }
 
     /// 429 `Too many requests`.
     pub fn too_many_requests() -> Self {
-        Self {
-            too_many_requests: true,
-            ..Self::default()
-        }
+        Self { too_many_requests: true, ..Self::default() }
     }
 
     /// 410.
     pub fn closed() -> Self {
-        Self {
-            closed: true,
-            ..Self::default()
-        }
+        Self { closed: true, ..Self::default() }
     }
 
     /// The vendor's own answer, this much later.
     pub fn slow(delay_ms: u64) -> Self {
-        Self {
-            delay_ms,
-            ..Self::default()
-        }
+        Self { delay_ms, ..Self::default() }
     }
 
     /// The same with this body: a string as it is, anything else as JSON.
@@ -124,13 +106,7 @@ impl Fault {
     }
 
     fn check(&self) -> Result<(), String> {
-        let kinds = [
-            self.status.is_some(),
-            self.down,
-            self.queue_full,
-            self.too_many_requests,
-            self.closed,
-        ];
+        let kinds = [self.status.is_some(), self.down, self.queue_full, self.too_many_requests, self.closed];
         match kinds.iter().filter(|is| **is).count() {
             0 if self.body.is_some() || self.retry_after.is_some() || !self.headers.is_empty() => {
                 return Err("`body`, `headers` and `retry_after` need a `status`".into());
@@ -138,9 +114,7 @@ impl Fault {
             0 if self.delay_ms == 0 => return Err("a fault that does nothing".into()),
             0 | 1 => {}
             _ => {
-                return Err(
-                    "one of `status`, `down`, `queue_full`, `too_many_requests`, `closed`".into(),
-                );
+                return Err("one of `status`, `down`, `queue_full`, `too_many_requests`, `closed`".into());
             }
         }
         if let Some(status) = self.status
@@ -149,12 +123,7 @@ impl Fault {
             return Err(format!("status {status} is not one between 200 and 599"));
         }
         let retry_after = self.retry_after.iter().map(|value| ("retry-after", value));
-        for (name, value) in self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
-            .chain(retry_after)
-        {
+        for (name, value) in self.headers.iter().map(|(name, value)| (name.as_str(), value)).chain(retry_after) {
             HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             HeaderValue::try_from(value).map_err(|_| format!("`{name}` has no header value"))?;
         }
@@ -328,9 +297,7 @@ impl Faults {
         let rule = match self.0.iter().position(|rule| rule.path == path) {
             Some(known) => &mut self.0[known],
             None => {
-                let index = self
-                    .0
-                    .partition_point(|rule| rule.path.width() <= path.width());
+                let index = self.0.partition_point(|rule| rule.path.width() <= path.width());
                 self.0.insert(index, Rule::of(path));
                 &mut self.0[index]
             }
@@ -352,16 +319,12 @@ impl Faults {
     /// What goes wrong with the request that has just come. The most exact path decides first;
     /// on one path what waits comes before what stands, and that before the rate.
     pub(super) fn strike(&mut self, path: &str) -> Option<Fault> {
-        self.0
-            .iter_mut()
-            .filter(|rule| rule.path.matches(path))
-            .find_map(Rule::strike)
+        self.0.iter_mut().filter(|rule| rule.path.matches(path)).find_map(Rule::strike)
     }
 
     /// Removes the faults that were ordered for exactly this path, or all of them.
     pub(super) fn clear(&mut self, path: Option<&PathPattern>) {
-        self.0
-            .retain(|rule| path.is_some_and(|path| rule.path != *path));
+        self.0.retain(|rule| path.is_some_and(|path| rule.path != *path));
     }
 
     /// What is standing and waiting, in the form it was ordered.
@@ -380,20 +343,11 @@ impl Faults {
 
 impl Rule {
     fn of(path: PathPattern) -> Self {
-        Self {
-            path,
-            next: VecDeque::new(),
-            rate: None,
-            mode: None,
-            rolled: 0,
-        }
+        Self { path, next: VecDeque::new(), rate: None, mode: None, rolled: 0 }
     }
 
     fn strike(&mut self) -> Option<Fault> {
-        self.next
-            .pop_front()
-            .or_else(|| self.mode.clone())
-            .or_else(|| self.roll())
+        self.next.pop_front().or_else(|| self.mode.clone()).or_else(|| self.roll())
     }
 
     /// Steps of the golden ratio fall evenly on the unit interval and follow no pattern that a retry could hide in.
@@ -432,15 +386,7 @@ mod tests {
 
         let struck: Vec<_> = (0..4).map(|_| faults.strike("/h/a")).collect();
 
-        assert_eq!(
-            struck,
-            [
-                Some(Fault::status(500)),
-                Some(Fault::status(500)),
-                Some(Fault::down()),
-                None
-            ]
-        );
+        assert_eq!(struck, [Some(Fault::status(500)), Some(Fault::status(500)), Some(Fault::down()), None]);
     }
 
     #[test]
@@ -458,8 +404,7 @@ mod tests {
 
     #[test]
     fn a_rate_fails_its_share_and_the_same_ones_in_every_run() {
-        let orders =
-            json!([{ "path": "/h/a", "rate": { "share": 0.3, "answer": { "status": 503 } } }]);
+        let orders = json!([{ "path": "/h/a", "rate": { "share": 0.3, "answer": { "status": 503 } } }]);
         let mut first = ordered(orders.clone());
         let mut second = ordered(orders);
 
@@ -499,10 +444,9 @@ mod tests {
             let parsed = serde_json::from_value::<FaultOrder>(order.clone()).unwrap();
             assert!(Faults::default().order(parsed).is_err(), "{order}");
         }
-        for misspelt in [
-            json!({ "path": "/h/a", "mode": "asleep" }),
-            json!({ "path": "/h/a", "next": [{ "stauts": 500 }] }),
-        ] {
+        for misspelt in
+            [json!({ "path": "/h/a", "mode": "asleep" }), json!({ "path": "/h/a", "next": [{ "stauts": 500 }] })]
+        {
             assert!(serde_json::from_value::<FaultOrder>(misspelt).is_err());
         }
     }

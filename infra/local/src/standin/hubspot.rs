@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::{
     call::{Answer, Call, Fields, either},
     oauth::{
-        Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, challenge, guid, new_guid, number,
-        unguessable, words,
+        Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, challenge, guid, new_guid, number, unguessable, words,
     },
 };
 
@@ -53,9 +52,7 @@ pub(super) struct HubSpot {
 
 impl Default for HubSpot {
     fn default() -> Self {
-        Self {
-            ledger: Ledger::of("hubspot"),
-        }
+        Self { ledger: Ledger::of("hubspot") }
     }
 }
 
@@ -73,24 +70,13 @@ impl HubSpot {
             }
             (
                 "POST",
-                "/oauth/2026-03/token/introspect"
-                | "/oauth/v3/token/introspect"
-                | "/oauth/2026-09/token/introspect",
+                "/oauth/2026-03/token/introspect" | "/oauth/v3/token/introspect" | "/oauth/2026-09/token/introspect",
             ) => either(self.introspect(call, now)),
-            (
-                "POST",
-                "/oauth/2026-03/token/revoke"
-                | "/oauth/v3/token/revoke"
-                | "/oauth/2026-09/token/revoke",
-            ) => either(self.revoke(call)),
-            ("GET", "/account-info/2026-03/details" | "/account-info/v3/details") => {
-                either(self.account(call, now))
+            ("POST", "/oauth/2026-03/token/revoke" | "/oauth/v3/token/revoke" | "/oauth/2026-09/token/revoke") => {
+                either(self.revoke(call))
             }
-            _ => api_error(
-                StatusCode::NOT_FOUND,
-                "OBJECT_NOT_FOUND",
-                "resource not found",
-            ),
+            ("GET", "/account-info/2026-03/details" | "/account-info/v3/details") => either(self.account(call, now)),
+            _ => api_error(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "resource not found"),
         }
     }
 
@@ -111,50 +97,26 @@ impl HubSpot {
 
         let state = query.find("state");
         let (consent, account) = self.ledger.consent(query)?;
-        let error = consent
-            .error
-            .as_deref()
-            .or(consent.deny.then_some("access_denied"));
+        let error = consent.error.as_deref().or(consent.deny.then_some("access_denied"));
         if let Some(error) = error {
-            let description = if consent.deny {
-                "The user denied access to the application."
-            } else {
-                error
-            };
+            let description = if consent.deny { "The user denied access to the application." } else { error };
             return Ok(Answer::back_to(
                 &back,
-                &[
-                    ("error", Some(error)),
-                    ("error_description", Some(description)),
-                    ("state", state),
-                ],
+                &[("error", Some(error)), ("error_description", Some(description)), ("state", state)],
             ));
         }
 
         scopes.retain(|scope| !consent.without.contains(scope));
         let code = format!("na1-{}", new_guid());
-        let expires = if consent.expired_code {
-            now
-        } else {
-            now + CODE_LIFE
-        };
+        let expires = if consent.expired_code { now } else { now + CODE_LIFE };
         self.ledger.allow(
             &code,
-            Grant {
-                client_id: query.text("client_id").into(),
-                account,
-                scopes,
-                consent,
-                site: (),
-            },
+            Grant { client_id: query.text("client_id").into(), account, scopes, consent, site: () },
             query.text("redirect_uri"),
             challenge,
             expires,
         );
-        Ok(Answer::back_to(
-            &back,
-            &[("code", Some(&code)), ("state", state)],
-        ))
+        Ok(Answer::back_to(&back, &[("code", Some(&code)), ("state", state)]))
     }
 
     fn token(&mut self, call: &Call, now: Instant) -> Result<Answer, Answer> {
@@ -175,24 +137,19 @@ impl HubSpot {
             }
             "refresh_token" => {
                 let token = form.text("refresh_token");
-                let grant = self
-                    .ledger
-                    .find_refresh(token, client_id)
-                    .map(|refresh| refresh.grant.clone())
-                    .ok_or_else(|| {
-                        oauth_error(
-                            "invalid_grant",
-                            "BAD_REFRESH_TOKEN",
-                            "refresh token is invalid, expired or revoked",
-                        )
-                    })?;
+                let grant =
+                    self.ledger.find_refresh(token, client_id).map(|refresh| refresh.grant.clone()).ok_or_else(
+                        || {
+                            oauth_error(
+                                "invalid_grant",
+                                "BAD_REFRESH_TOKEN",
+                                "refresh token is invalid, expired or revoked",
+                            )
+                        },
+                    )?;
                 Ok(self.mint(&grant, token, now))
             }
-            _ => Err(oauth_error(
-                "unsupported_grant_type",
-                "BAD_GRANT_TYPE",
-                "missing or unknown grant type",
-            )),
+            _ => Err(oauth_error("unsupported_grant_type", "BAD_GRANT_TYPE", "missing or unknown grant type")),
         }
     }
 
@@ -201,8 +158,7 @@ impl HubSpot {
         let token = format!("CKDZ{}", unguessable(240));
         let seconds = grant.life(ACCESS_SECONDS);
         let expires = now + Duration::from_secs(seconds);
-        self.ledger
-            .mint(&token, grant, &grant.scopes, Some(refresh), expires, now);
+        self.ledger.mint(&token, grant, &grant.scopes, Some(refresh), expires, now);
         Answer::json(
             StatusCode::OK,
             &json!({
@@ -230,12 +186,8 @@ impl HubSpot {
                 facts["token_type"] = "refresh".into();
                 facts
             }),
-            _ => self
-                .ledger
-                .access(token, now)
-                .ok()
-                .filter(|access| access.grant.client_id == client_id)
-                .map(|access| {
+            _ => {
+                self.ledger.access(token, now).ok().filter(|access| access.grant.client_id == client_id).map(|access| {
                     let mut facts = facts(&access.grant);
                     facts["token_use"] = "access_token".into();
                     facts["token_type"] = "access".into();
@@ -247,12 +199,10 @@ impl HubSpot {
                         "appId": APP_ID,
                     });
                     facts
-                }),
+                })
+            }
         };
-        Ok(Answer::json(
-            StatusCode::OK,
-            &live.unwrap_or_else(|| json!({ "active": false })),
-        ))
+        Ok(Answer::json(StatusCode::OK, &live.unwrap_or_else(|| json!({ "active": false }))))
     }
 
     /// Access tokens that came from the refresh token live on until they expire.
@@ -297,27 +247,16 @@ impl HubSpot {
     }
 
     fn client<'a>(&self, call: &Call, form: &'a Fields) -> Result<&'a str, Answer> {
-        let in_query = ["client_secret", "code", "refresh_token", "token"]
-            .iter()
-            .find(|name| call.query.find(name).is_some());
+        let in_query =
+            ["client_secret", "code", "refresh_token", "token"].iter().find(|name| call.query.find(name).is_some());
         if let Some(name) = in_query {
-            return Err(oauth_error(
-                "invalid_request",
-                "BAD_REQUEST",
-                &format!("{name} must be sent in the body"),
-            ));
+            return Err(oauth_error("invalid_request", "BAD_REQUEST", &format!("{name} must be sent in the body")));
         }
         self.ledger.client(form).map_err(|stranger| match stranger {
-            Stranger::Unknown => oauth_error(
-                "invalid_client",
-                "BAD_CLIENT_ID",
-                "missing or unknown client id",
-            ),
-            Stranger::WrongSecret => oauth_error(
-                "invalid_client",
-                "BAD_CLIENT_SECRET",
-                "missing or invalid client secret",
-            ),
+            Stranger::Unknown => oauth_error("invalid_client", "BAD_CLIENT_ID", "missing or unknown client id"),
+            Stranger::WrongSecret => {
+                oauth_error("invalid_client", "BAD_CLIENT_SECRET", "missing or invalid client secret")
+            }
         })
     }
 }
@@ -331,10 +270,7 @@ fn check_scopes(query: &Fields) -> Result<(), Answer> {
         .symmetric_difference(&declared)
         .copied()
         .chain(
-            optional
-                .iter()
-                .map(String::as_str)
-                .filter(|scope| !OPTIONAL.contains(scope) && !REQUIRED.contains(scope)),
+            optional.iter().map(String::as_str).filter(|scope| !OPTIONAL.contains(scope) && !REQUIRED.contains(scope)),
         )
         .collect();
     if odd.is_empty() {
@@ -372,18 +308,15 @@ fn facts(grant: &Grant<()>) -> Value {
 
 fn refused(refusal: Refusal) -> Answer {
     let (status, message) = match refusal {
-        Refusal::OtherRedirect => (
-            "MISMATCH_REDIRECT_URI_AUTH_CODE",
-            "redirect uri does not match the one that the auth code was issued for",
-        ),
-        Refusal::VerifierMissing | Refusal::VerifierUnexpected | Refusal::VerifierWrong => (
-            "BAD_AUTH_CODE",
-            "code verifier does not match the code challenge",
-        ),
-        Refusal::Unknown | Refusal::OtherClient | Refusal::Used | Refusal::Expired => (
-            "BAD_AUTH_CODE",
-            "missing, used, expired or unknown auth code",
-        ),
+        Refusal::OtherRedirect => {
+            ("MISMATCH_REDIRECT_URI_AUTH_CODE", "redirect uri does not match the one that the auth code was issued for")
+        }
+        Refusal::VerifierMissing | Refusal::VerifierUnexpected | Refusal::VerifierWrong => {
+            ("BAD_AUTH_CODE", "code verifier does not match the code challenge")
+        }
+        Refusal::Unknown | Refusal::OtherClient | Refusal::Used | Refusal::Expired => {
+            ("BAD_AUTH_CODE", "missing, used, expired or unknown auth code")
+        }
     };
     oauth_error("invalid_grant", status, message)
 }
@@ -428,10 +361,7 @@ mod tests {
     const TOKEN: &str = "/api.hubapi.com/oauth/2026-03/token";
     const INTROSPECT: &str = "/api.hubapi.com/oauth/2026-03/token/introspect";
     const DETAILS: &str = "/api.hubapi.com/account-info/2026-03/details";
-    const CLIENT: [(&str, &str); 2] = [
-        ("client_id", "crossdock-hubspot"),
-        ("client_secret", "standin-secret-hubspot"),
-    ];
+    const CLIENT: [(&str, &str); 2] = [("client_id", "crossdock-hubspot"), ("client_secret", "standin-secret-hubspot")];
 
     async fn consent(scene: &Scene, changes: &[(&str, &str)]) -> Reply {
         let (challenge, scope) = (s256(), REQUIRED.join(" "));
@@ -451,20 +381,13 @@ mod tests {
     }
 
     fn exchange(code: &str) -> Vec<(&str, &str)> {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", BACK),
-            ("code_verifier", VERIFIER),
-        ];
+        let form =
+            [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", BACK), ("code_verifier", VERIFIER)];
         with(&CLIENT, &form)
     }
 
     fn renewal(token: &str) -> Vec<(&str, &str)> {
-        with(
-            &CLIENT,
-            &[("grant_type", "refresh_token"), ("refresh_token", token)],
-        )
+        with(&CLIENT, &[("grant_type", "refresh_token"), ("refresh_token", token)])
     }
 
     async fn connected(scene: &Scene) -> Value {
@@ -482,10 +405,7 @@ mod tests {
         assert_eq!(tokens["expires_in"], 1800);
         let token = tokens["access_token"].as_str().unwrap();
         assert!(token.len() >= 300);
-        let asked = with(
-            &CLIENT,
-            &[("token", token), ("token_type_hint", "access_token")],
-        );
+        let asked = with(&CLIENT, &[("token", token), ("token_type_hint", "access_token")]);
         let facts = scene.form(INTROSPECT, &asked).await.json();
         assert_eq!(facts["active"], true);
         assert_eq!(facts["user"], "ada@brightline.example");
@@ -500,10 +420,7 @@ mod tests {
         let scene = Scene::open().await;
         let tokens = connected(&scene).await;
 
-        let renewed = scene
-            .form(TOKEN, &renewal(tokens["refresh_token"].as_str().unwrap()))
-            .await
-            .json();
+        let renewed = scene.form(TOKEN, &renewal(tokens["refresh_token"].as_str().unwrap())).await.json();
 
         assert_eq!(renewed["refresh_token"], tokens["refresh_token"]);
         assert_eq!(renewed["hub_id"], tokens["hub_id"]);
@@ -516,23 +433,14 @@ mod tests {
         let more = format!("{} tickets", REQUIRED.join(" "));
         let leads = OPTIONAL.join(" ");
 
-        for changes in [
-            vec![("scope", "oauth")],
-            vec![("scope", more.as_str())],
-            vec![("optional_scope", "content")],
-        ] {
+        for changes in [vec![("scope", "oauth")], vec![("scope", more.as_str())], vec![("optional_scope", "content")]] {
             let reply = consent(&scene, &changes).await;
             assert_eq!(reply.status, 400);
             assert!(reply.text.contains("scope mismatch"), "{}", reply.text);
         }
         let granted = code(&scene, &[("optional_scope", &leads)]).await;
         let tokens = scene.form(TOKEN, &exchange(&granted)).await.json();
-        assert!(
-            tokens["scopes"]
-                .as_array()
-                .unwrap()
-                .contains(&OPTIONAL[0].into())
-        );
+        assert!(tokens["scopes"].as_array().unwrap().contains(&OPTIONAL[0].into()));
     }
 
     #[tokio::test]
@@ -542,52 +450,24 @@ mod tests {
         let expired = code(&scene, &[("standin_expired_code", "true")]).await;
         let other = "x".repeat(43);
         let cases = [
-            (
-                good.as_str(),
-                ("client_id", "other"),
-                "invalid_client",
-                "BAD_CLIENT_ID",
-            ),
-            (
-                good.as_str(),
-                ("client_secret", "no"),
-                "invalid_client",
-                "BAD_CLIENT_SECRET",
-            ),
+            (good.as_str(), ("client_id", "other"), "invalid_client", "BAD_CLIENT_ID"),
+            (good.as_str(), ("client_secret", "no"), "invalid_client", "BAD_CLIENT_SECRET"),
             (
                 good.as_str(),
                 ("redirect_uri", "https://app.example/else"),
                 "invalid_grant",
                 "MISMATCH_REDIRECT_URI_AUTH_CODE",
             ),
-            (
-                good.as_str(),
-                ("code_verifier", other.as_str()),
-                "invalid_grant",
-                "BAD_AUTH_CODE",
-            ),
-            (
-                good.as_str(),
-                ("code_verifier", ""),
-                "invalid_grant",
-                "BAD_AUTH_CODE",
-            ),
-            (
-                expired.as_str(),
-                ("state", ""),
-                "invalid_grant",
-                "BAD_AUTH_CODE",
-            ),
+            (good.as_str(), ("code_verifier", other.as_str()), "invalid_grant", "BAD_AUTH_CODE"),
+            (good.as_str(), ("code_verifier", ""), "invalid_grant", "BAD_AUTH_CODE"),
+            (expired.as_str(), ("state", ""), "invalid_grant", "BAD_AUTH_CODE"),
         ];
 
         for (code, change, error, status) in cases {
             let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
             let body = reply.json();
             assert_eq!(reply.status, 400);
-            assert_eq!(
-                (body["error"].as_str(), body["status"].as_str()),
-                (Some(error), Some(status))
-            );
+            assert_eq!((body["error"].as_str(), body["status"].as_str()), (Some(error), Some(status)));
             assert_eq!(body["message"], body["error_description"]);
         }
         assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
@@ -605,23 +485,14 @@ mod tests {
         let path = format!("{TOKEN}?client_secret=standin-secret-hubspot");
         let reply = scene.form(&path, &exchange(&code)).await;
 
-        assert_eq!(
-            (reply.status, reply.json()["error"].as_str()),
-            (400, Some("invalid_request"))
-        );
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_request")));
     }
 
     #[tokio::test]
     async fn the_endpoints_of_the_first_generation_are_gone() {
         let scene = Scene::open().await;
 
-        assert_eq!(
-            scene
-                .form("/api.hubapi.com/oauth/v1/token", &[])
-                .await
-                .status,
-            404
-        );
+        assert_eq!(scene.form("/api.hubapi.com/oauth/v1/token", &[]).await.status, 404);
     }
 
     #[tokio::test]
@@ -630,21 +501,12 @@ mod tests {
         let tokens = connected(&scene).await;
         let refresh = tokens["refresh_token"].as_str().unwrap();
         let shown = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-        let form = with(
-            &CLIENT,
-            &[("token", refresh), ("token_type_hint", "refresh_token")],
-        );
+        let form = with(&CLIENT, &[("token", refresh), ("token_type_hint", "refresh_token")]);
 
-        assert_eq!(
-            scene.form(&format!("{TOKEN}/revoke"), &form).await.status,
-            200
-        );
+        assert_eq!(scene.form(&format!("{TOKEN}/revoke"), &form).await.status, 200);
 
         assert_eq!(scene.form(TOKEN, &renewal(refresh)).await.status, 400);
-        assert_eq!(
-            scene.form(INTROSPECT, &form).await.json(),
-            json!({ "active": false })
-        );
+        assert_eq!(scene.form(INTROSPECT, &form).await.json(), json!({ "active": false }));
         assert_eq!(scene.get(DETAILS, &shown).await.status, 200);
     }
 
@@ -653,10 +515,7 @@ mod tests {
         let scene = Scene::open().await;
         let tokens = connected(&scene).await;
         let shown = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-        let order = OauthOrder {
-            expire_access_tokens: true,
-            ..OauthOrder::default()
-        };
+        let order = OauthOrder { expire_access_tokens: true, ..OauthOrder::default() };
         scene.control.oauth("hubspot", &order).await.unwrap();
 
         let expired = scene.get(DETAILS, &shown).await;
@@ -671,13 +530,8 @@ mod tests {
     async fn a_consent_can_be_denied() {
         let scene = Scene::open().await;
 
-        let back = consent(&scene, &[("standin_deny", "true")])
-            .await
-            .callback();
+        let back = consent(&scene, &[("standin_deny", "true")]).await.callback();
 
-        assert_eq!(
-            (back["error"].as_str(), back["state"].as_str()),
-            ("access_denied", "st")
-        );
+        assert_eq!((back["error"].as_str(), back["state"].as_str()), ("access_denied", "st"));
     }
 }

@@ -17,8 +17,7 @@ use super::{
 const LARGEST_PAYLOAD: usize = 5_000_000;
 
 pub(super) fn plays(host: &str) -> bool {
-    host.strip_prefix("hook.")
-        .is_some_and(|zone| zone.ends_with(".make.com") || zone.ends_with(".make.celonis.com"))
+    host.strip_prefix("hook.").is_some_and(|zone| zone.ends_with(".make.com") || zone.ends_with(".make.celonis.com"))
 }
 
 /// What is special about one hook, or about each hook under a path that ends in `*`.
@@ -47,10 +46,7 @@ pub struct Limit {
 
 impl Default for Limit {
     fn default() -> Self {
-        Self {
-            requests: 300,
-            per_ms: 10_000,
-        }
+        Self { requests: 300, per_ms: 10_000 }
     }
 }
 
@@ -66,9 +62,7 @@ impl Make {
         let path = PathPattern::new(&hook.path);
         self.hooks.retain(|(known, _)| *known != path);
         self.taken.retain(|taken, _| !path.matches(taken));
-        let index = self
-            .hooks
-            .partition_point(|(known, _)| known.width() <= path.width());
+        let index = self.hooks.partition_point(|(known, _)| known.width() <= path.width());
         self.hooks.insert(index, (path, hook));
     }
 
@@ -81,11 +75,7 @@ impl Make {
         if udid.is_empty() || udid.contains('/') {
             return Answer::text(StatusCode::NOT_FOUND, "Not found");
         }
-        let hook = self
-            .hooks
-            .iter()
-            .find(|(path, _)| path.matches(&call.whole_path))
-            .map(|(_, hook)| hook);
+        let hook = self.hooks.iter().find(|(path, _)| path.matches(&call.whole_path)).map(|(_, hook)| hook);
 
         if let Some(limit) = hook.and_then(|hook| hook.limit) {
             let taken = self.taken.entry(call.whole_path.clone()).or_default();
@@ -108,10 +98,7 @@ impl Make {
 impl Limit {
     fn admits(self, taken: &mut VecDeque<Instant>, now: Instant) -> bool {
         let window = Duration::from_millis(self.per_ms);
-        while taken
-            .front()
-            .is_some_and(|then| now.duration_since(*then) >= window)
-        {
+        while taken.front().is_some_and(|then| now.duration_since(*then) >= window) {
             taken.pop_front();
         }
         let admitted = taken.len() < self.requests;
@@ -133,10 +120,7 @@ mod tests {
     async fn a_hook_accepts_anything_as_text() {
         let scene = Scene::open().await;
 
-        for (body, kind) in [
-            ("{\"a\":1}", "application/json"),
-            ("not json", "text/plain"),
-        ] {
+        for (body, kind) in [("{\"a\":1}", "application/json"), ("not json", "text/plain")] {
             let reply = scene.send(HOOK, body, &[("content-type", kind)]).await;
 
             assert_eq!((reply.status, reply.text.as_str()), (200, "Accepted"));
@@ -151,11 +135,7 @@ mod tests {
         for path in ["/hook.us2.make.com/x", "/hook.eu1.make.celonis.com/x"] {
             assert_eq!(scene.send(path, "", &[]).await.status, 200, "{path}");
         }
-        for path in [
-            "/hook.eu1.make.com/",
-            "/hook.eu1.make.com/a/b",
-            "/hook.example.com/a",
-        ] {
+        for path in ["/hook.eu1.make.com/", "/hook.eu1.make.com/a/b", "/hook.example.com/a"] {
             assert_eq!(scene.send(path, "", &[]).await.status, 404, "{path}");
         }
     }
@@ -165,11 +145,7 @@ mod tests {
         let scene = Scene::open().await;
         scene
             .control
-            .set_hook(Hook {
-                path: HOOK.into(),
-                api_keys: vec!["old".into(), "new".into()],
-                limit: None,
-            })
+            .set_hook(Hook { path: HOOK.into(), api_keys: vec!["old".into(), "new".into()], limit: None })
             .await
             .unwrap();
 
@@ -178,23 +154,13 @@ mod tests {
             assert_eq!(reply.status, status, "{key}");
         }
         assert_eq!(scene.send(HOOK, "{}", &[]).await.status, 401);
-        assert_eq!(
-            scene
-                .send("/hook.eu1.make.com/other", "{}", &[])
-                .await
-                .status,
-            200
-        );
+        assert_eq!(scene.send("/hook.eu1.make.com/other", "{}", &[]).await.status, 200);
     }
 
     #[test]
     fn the_real_limit_is_three_hundred_in_ten_seconds_for_each_hook() {
         let mut make = Make::default();
-        make.set(Hook {
-            path: "/hook.eu1.make.com/*".into(),
-            api_keys: vec![],
-            limit: Some(Limit::default()),
-        });
+        make.set(Hook { path: "/hook.eu1.make.com/*".into(), api_keys: vec![], limit: Some(Limit::default()) });
         let start = Instant::now();
         let mut at = |hook: &str, after_ms| {
             let request = call("POST", &format!("/hook.eu1.make.com/{hook}"), "{}");

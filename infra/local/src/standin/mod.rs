@@ -63,11 +63,7 @@ pub async fn serve(listener: TcpListener) -> io::Result<()> {
         .route("/_control/", control::description())
         .fallback(play)
         .with_state(world);
-    axum::serve(
-        Wires(listener),
-        app.into_make_service_with_connect_info::<Line>(),
-    )
-    .await
+    axum::serve(Wires(listener), app.into_make_service_with_connect_info::<Line>()).await
 }
 
 /// Plays on a port that the system chooses, for as long as the calling runtime lives.
@@ -109,19 +105,12 @@ impl Vendors {
         } else if dynamics::plays(host) {
             self.dynamics.answer(call, now)
         } else {
-            Answer::text(
-                StatusCode::NOT_FOUND,
-                "No vendor with this host is played here",
-            )
+            Answer::text(StatusCode::NOT_FOUND, "No vendor with this host is played here")
         }
     }
 }
 
-async fn play(
-    State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
-    request: Request,
-) -> Response {
+async fn play(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
     let call = match Call::read(request).await {
         Ok(call) => call,
         Err(unread) => return unread.into_response(),

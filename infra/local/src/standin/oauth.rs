@@ -76,9 +76,7 @@ impl Consent {
                     ("without", list) => list.split([',', ' ']).collect(),
                     (_, "true") => Value::Bool(true),
                     (_, "false") => Value::Bool(false),
-                    ("expires_in", number) => {
-                        number.parse::<u64>().map_or(number.into(), Into::into)
-                    }
+                    ("expires_in", number) => number.parse::<u64>().map_or(number.into(), Into::into),
                     (_, text) => text.into(),
                 };
                 Some((name.to_owned(), value))
@@ -241,11 +239,7 @@ impl<S> Ledger<S> {
     /// With the one app that the local stack is configured for.
     pub(super) fn of(vendor: &str) -> Self {
         Self {
-            apps: [(
-                format!("crossdock-{vendor}"),
-                format!("standin-secret-{vendor}"),
-            )]
-            .into(),
+            apps: [(format!("crossdock-{vendor}"), format!("standin-secret-{vendor}"))].into(),
             redirect_uris: vec![],
             consents: VecDeque::new(),
             codes: HashMap::new(),
@@ -309,11 +303,7 @@ impl<S> Ledger<S> {
     pub(super) fn client<'a>(&self, form: &'a Fields) -> Result<&'a str, Stranger> {
         let client_id = form.find("client_id").ok_or(Stranger::Unknown)?;
         let secret = self.apps.get(client_id).ok_or(Stranger::Unknown)?;
-        if form.find("client_secret") == Some(secret) {
-            Ok(client_id)
-        } else {
-            Err(Stranger::WrongSecret)
-        }
+        if form.find("client_secret") == Some(secret) { Ok(client_id) } else { Err(Stranger::WrongSecret) }
     }
 
     /// The grant behind a code, without spending it.
@@ -329,11 +319,7 @@ impl<S> Ledger<S> {
     }
 
     /// Spends a code, if everything that it is bound to is shown.
-    pub(super) fn redeem(
-        &mut self,
-        shown: &Exchange<'_>,
-        now: Instant,
-    ) -> Result<Arc<Grant<S>>, Refusal> {
+    pub(super) fn redeem(&mut self, shown: &Exchange<'_>, now: Instant) -> Result<Arc<Grant<S>>, Refusal> {
         let code = self.codes.get_mut(shown.code).ok_or(Refusal::Unknown)?;
         if code.grant.client_id != shown.client_id {
             return Err(Refusal::OtherClient);
@@ -364,15 +350,8 @@ impl<S> Ledger<S> {
     /// Puts a refresh token into force.
     pub(super) fn keep(&mut self, token: &str, grant: &Arc<Grant<S>>, now: Instant) {
         self.born += 1;
-        self.refresh.insert(
-            token.into(),
-            Refresh {
-                grant: grant.clone(),
-                kept: now,
-                uses: VecDeque::new(),
-                born: self.born,
-            },
-        );
+        self.refresh
+            .insert(token.into(), Refresh { grant: grant.clone(), kept: now, uses: VecDeque::new(), born: self.born });
     }
 
     /// Puts an access token into force.
@@ -386,8 +365,7 @@ impl<S> Ledger<S> {
         now: Instant,
     ) {
         self.codes.retain(|_, code| now < code.expires + REMEMBERED);
-        self.access
-            .retain(|_, access| now < access.expires + REMEMBERED);
+        self.access.retain(|_, access| now < access.expires + REMEMBERED);
         self.born += 1;
         self.access.insert(
             token.into(),
@@ -402,9 +380,7 @@ impl<S> Ledger<S> {
     }
 
     pub(super) fn find_refresh(&mut self, token: &str, client_id: &str) -> Option<&mut Refresh<S>> {
-        self.refresh
-            .get_mut(token)
-            .filter(|refresh| refresh.grant.client_id == client_id)
+        self.refresh.get_mut(token).filter(|refresh| refresh.grant.client_id == client_id)
     }
 
     /// The refresh tokens that one account has given one app, oldest first.
@@ -413,8 +389,7 @@ impl<S> Ledger<S> {
             .refresh
             .iter()
             .filter(|(_, refresh)| {
-                refresh.grant.client_id == grant.client_id
-                    && refresh.grant.account.email == grant.account.email
+                refresh.grant.client_id == grant.client_id && refresh.grant.account.email == grant.account.email
             })
             .map(|(token, refresh)| (token.as_str(), refresh))
             .collect();
@@ -425,10 +400,8 @@ impl<S> Ledger<S> {
     /// Of one account's grants to one app only the newest `most` refresh tokens stay.
     pub(super) fn drop_oldest_refresh(&mut self, grant: &Grant<S>, most: usize) {
         let tokens = self.refresh_tokens_of(grant);
-        let oldest: Vec<String> = tokens[..tokens.len().saturating_sub(most)]
-            .iter()
-            .map(|(token, _)| (*token).to_owned())
-            .collect();
+        let oldest: Vec<String> =
+            tokens[..tokens.len().saturating_sub(most)].iter().map(|(token, _)| (*token).to_owned()).collect();
         for token in oldest {
             self.revoke(&token);
         }
@@ -439,9 +412,7 @@ impl<S> Ledger<S> {
         let mut live: Vec<(u64, String)> = self
             .access
             .iter()
-            .filter(|(_, access)| {
-                access.refresh.as_deref() == Some(refresh) && now < access.expires
-            })
+            .filter(|(_, access)| access.refresh.as_deref() == Some(refresh) && now < access.expires)
             .map(|(token, access)| (access.born, token.clone()))
             .collect();
         live.sort_unstable();
@@ -453,8 +424,7 @@ impl<S> Ledger<S> {
     /// Ends a token; a refresh token takes the access tokens with it that came from it.
     pub(super) fn revoke(&mut self, token: &str) -> bool {
         if self.refresh.remove(token).is_some() {
-            self.access
-                .retain(|_, access| access.refresh.as_deref() != Some(token));
+            self.access.retain(|_, access| access.refresh.as_deref() != Some(token));
             return true;
         }
         self.access.remove(token).is_some()
@@ -483,12 +453,7 @@ impl<S> Ledger<S> {
         if let Some(uris) = order.redirect_uris {
             self.redirect_uris = uris;
         }
-        let meant = |grant: &Grant<S>| {
-            order
-                .user
-                .as_ref()
-                .is_none_or(|user| grant.account.email == *user)
-        };
+        let meant = |grant: &Grant<S>| order.user.as_ref().is_none_or(|user| grant.account.email == *user);
         if order.expire_access_tokens {
             for access in self.access.values_mut().filter(|a| meant(&a.grant)) {
                 access.expires = access.expires.min(now);
@@ -537,10 +502,7 @@ pub(super) fn challenge_of(verifier: &str) -> String {
 }
 
 fn is_verifier(text: &str) -> bool {
-    (43..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    (43..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 // ── strings that nobody guesses, and ids that are always the same ────────────
@@ -571,9 +533,7 @@ pub(super) fn number(of: &[&str], digits: u32) -> u64 {
 /// A GUID that follows from what it is the id of.
 pub(super) fn guid(of: &[&str]) -> String {
     let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest(of);
-    uuid::Builder::from_random_bytes(bytes)
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// A GUID that nobody has seen before.
@@ -584,11 +544,7 @@ pub(super) fn new_guid() -> String {
 /// So many letters and digits that follow from what they are the id of.
 pub(super) fn letters(of: &[&str], count: usize) -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    digest(of)
-        .iter()
-        .take(count)
-        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
-        .collect()
+    digest(of).iter().take(count).map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
 }
 
 fn digest(of: &[&str]) -> [u8; 32] {
@@ -598,8 +554,7 @@ fn digest(of: &[&str]) -> [u8; 32] {
 /// A JWT in form. Its signature is random: no keys are published here to check it with.
 pub(super) fn id_token(claims: &Value) -> String {
     let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "standin" });
-    let [header, claims] =
-        [&header, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
+    let [header, claims] = [&header, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
     format!("{header}.{claims}.{}", unguessable(256))
 }
 
@@ -638,12 +593,7 @@ mod tests {
     }
 
     fn shown<'a>(code: &'a str, verifier: Option<&'a str>) -> Exchange<'a> {
-        Exchange {
-            client_id: "crossdock-test",
-            code,
-            redirect_uri: "https://app.example/back",
-            verifier,
-        }
+        Exchange { client_id: "crossdock-test", code, redirect_uri: "https://app.example/back", verifier }
     }
 
     #[test]
@@ -659,10 +609,7 @@ mod tests {
         let mut ledger = ledger_with("c", None, now + REMEMBERED);
 
         assert!(ledger.redeem(&shown("c", None), now).is_ok());
-        assert_eq!(
-            ledger.redeem(&shown("c", None), now).err(),
-            Some(Refusal::Used)
-        );
+        assert_eq!(ledger.redeem(&shown("c", None), now).err(), Some(Refusal::Used));
     }
 
     #[test]
@@ -673,29 +620,11 @@ mod tests {
         let other_verifier = "x".repeat(43);
         let cases = [
             (shown("d", Some(VERIFIER)), now, Refusal::Unknown),
-            (
-                Exchange {
-                    client_id: "other",
-                    ..right()
-                },
-                now,
-                Refusal::OtherClient,
-            ),
-            (
-                Exchange {
-                    redirect_uri: "https://app.example/back/",
-                    ..right()
-                },
-                now,
-                Refusal::OtherRedirect,
-            ),
+            (Exchange { client_id: "other", ..right() }, now, Refusal::OtherClient),
+            (Exchange { redirect_uri: "https://app.example/back/", ..right() }, now, Refusal::OtherRedirect),
             (right(), now + REMEMBERED, Refusal::Expired),
             (shown("c", None), now, Refusal::VerifierMissing),
-            (
-                shown("c", Some(&other_verifier)),
-                now,
-                Refusal::VerifierWrong,
-            ),
+            (shown("c", Some(&other_verifier)), now, Refusal::VerifierWrong),
             (shown("c", Some("short")), now, Refusal::VerifierWrong),
         ];
 
@@ -719,26 +648,14 @@ mod tests {
     fn only_sensible_addresses_are_redirected_to() {
         let mut ledger = Ledger::<()>::of("test");
 
-        for good in [
-            "https://app.example/back",
-            "http://127.0.0.1:3000/back",
-            "http://localhost/b?x=1",
-        ] {
+        for good in ["https://app.example/back", "http://127.0.0.1:3000/back", "http://localhost/b?x=1"] {
             assert!(ledger.redirect(good).is_some(), "{good}");
         }
-        for bad in [
-            "",
-            "/back",
-            "http://app.example/back",
-            "https://app.example/#x",
-            "javascript:alert(1)",
-        ] {
+        for bad in ["", "/back", "http://app.example/back", "https://app.example/#x", "javascript:alert(1)"] {
             assert!(ledger.redirect(bad).is_none(), "{bad}");
         }
-        let order = OauthOrder {
-            redirect_uris: Some(vec!["https://app.example/back".into()]),
-            ..OauthOrder::default()
-        };
+        let order =
+            OauthOrder { redirect_uris: Some(vec!["https://app.example/back".into()]), ..OauthOrder::default() };
         ledger.order(order, Instant::now());
         assert!(ledger.redirect("https://app.example/back").is_some());
         assert!(ledger.redirect("https://app.example/back2").is_none());

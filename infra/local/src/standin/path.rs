@@ -7,11 +7,7 @@ pub(super) struct PathPattern(String);
 impl PathPattern {
     /// `/hook.eu1.make.com/abc`, or `/hook.eu1.make.com/*`, or `*` for everything.
     pub(super) fn new(text: &str) -> Self {
-        if text == "*" || text.starts_with('/') {
-            Self(text.into())
-        } else {
-            Self(format!("/{text}"))
-        }
+        if text == "*" || text.starts_with('/') { Self(text.into()) } else { Self(format!("/{text}")) }
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {

@@ -64,16 +64,12 @@ pub struct Recorded {
 impl Recorded {
     /// The value of a header, whatever the case of its name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(&name.to_ascii_lowercase())
-            .map(String::as_str)
+        self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// The body's raw bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        BASE64
-            .decode(self.body_base64.as_bytes())
-            .unwrap_or_default()
+        BASE64.decode(self.body_base64.as_bytes()).unwrap_or_default()
     }
 
     /// The body as JSON; null if it is none.
@@ -141,12 +137,7 @@ impl Default for Log {
 
 impl Log {
     fn bounded(most_requests: usize, most_bytes: usize) -> Self {
-        Self {
-            kept: Arc::default(),
-            arrived: Arc::new(watch::Sender::new(())),
-            most_requests,
-            most_bytes,
-        }
+        Self { kept: Arc::default(), arrived: Arc::new(watch::Sender::new(())), most_requests, most_bytes }
     }
 
     /// Notes a request that has just been read.
@@ -161,30 +152,20 @@ impl Log {
             call: call.clone(),
             outcome: Outcome::Pending,
         });
-        while kept.entries.len() > self.most_requests
-            || (kept.bytes > self.most_bytes && kept.entries.len() > 1)
-        {
+        while kept.entries.len() > self.most_requests || (kept.bytes > self.most_bytes && kept.entries.len() > 1) {
             let oldest = kept.entries.pop_front();
             kept.bytes -= oldest.map_or(0, |oldest| oldest.call.body.len());
             kept.dropped += 1;
         }
         drop(kept);
         self.arrived.send_replace(());
-        OpenEntry {
-            log: self.clone(),
-            seq,
-            ended: false,
-        }
+        OpenEntry { log: self.clone(), seq, ended: false }
     }
 
     pub(super) fn find(&self, wanted: &Wanted) -> Found {
         let kept = held(&self.kept);
         Found {
-            requests: kept
-                .after(wanted.after)
-                .filter(|entry| wanted.has(entry))
-                .map(Entry::recorded)
-                .collect(),
+            requests: kept.after(wanted.after).filter(|entry| wanted.has(entry)).map(Entry::recorded).collect(),
             dropped: kept.dropped,
             keeps_at_most: self.most_requests,
             last_seq: kept.last_seq,
@@ -212,8 +193,7 @@ impl Log {
     /// Forgets the requests of a path. Numbers go on where they were.
     pub(super) fn forget(&self, path: &PathPattern) {
         let mut kept = held(&self.kept);
-        kept.entries
-            .retain(|entry| !path.matches(&entry.call.whole_path));
+        kept.entries.retain(|entry| !path.matches(&entry.call.whole_path));
         kept.bytes = kept.entries.iter().map(|entry| entry.call.body.len()).sum();
         if kept.entries.is_empty() {
             kept.dropped = 0;
@@ -237,8 +217,7 @@ impl Kept {
 
 impl Wanted {
     fn has(&self, entry: &Entry) -> bool {
-        self.path.matches(&entry.call.whole_path)
-            && self.since.is_none_or(|since| entry.received_at >= since)
+        self.path.matches(&entry.call.whole_path) && self.since.is_none_or(|since| entry.received_at >= since)
     }
 }
 
@@ -302,11 +281,7 @@ mod tests {
     use crate::standin::testing::call;
 
     fn all() -> Wanted {
-        Wanted {
-            path: PathPattern::new("*"),
-            after: 0,
-            since: None,
-        }
+        Wanted { path: PathPattern::new("*"), after: 0, since: None }
     }
 
     #[test]
@@ -314,8 +289,7 @@ mod tests {
         let log = Log::bounded(3, 1 << 20);
 
         for _ in 0..5 {
-            log.open(&call("POST", "/hook.eu1.make.com/a", "x"))
-                .close(Outcome::Answered(200));
+            log.open(&call("POST", "/hook.eu1.make.com/a", "x")).close(Outcome::Answered(200));
         }
 
         let found = log.find(&all());

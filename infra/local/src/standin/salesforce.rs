@@ -15,8 +15,8 @@ use sha2::Sha256;
 use super::{
     call::{Answer, Call, either},
     oauth::{
-        Access, Account, Exchange, Grant, Ledger, Refusal, Stranger, challenge, epoch_seconds,
-        id_token, letters, unguessable, words,
+        Access, Account, Exchange, Grant, Ledger, Refusal, Stranger, challenge, epoch_seconds, id_token, letters,
+        unguessable, words,
     },
 };
 
@@ -52,11 +52,7 @@ pub(super) struct Org {
 
 impl Org {
     fn login_host(&self) -> &'static str {
-        if self.sandbox {
-            "test.salesforce.com"
-        } else {
-            "login.salesforce.com"
-        }
+        if self.sandbox { "test.salesforce.com" } else { "login.salesforce.com" }
     }
 
     /// May a code or token of this org be shown at this host?
@@ -84,9 +80,7 @@ pub(super) struct Salesforce {
 
 impl Default for Salesforce {
     fn default() -> Self {
-        Self {
-            ledger: Ledger::of("salesforce"),
-        }
+        Self { ledger: Ledger::of("salesforce") }
     }
 }
 
@@ -117,17 +111,9 @@ impl Salesforce {
         let back = self
             .ledger
             .redirect(query.text("redirect_uri"))
-            .ok_or_else(|| {
-                page(
-                    "redirect_uri_mismatch",
-                    "redirect_uri must match configuration",
-                )
-            })?;
+            .ok_or_else(|| page("redirect_uri_mismatch", "redirect_uri must match configuration"))?;
         if query.find("response_type") != Some("code") {
-            return Err(page(
-                "unsupported_response_type",
-                "response type not supported",
-            ));
+            return Err(page("unsupported_response_type", "response type not supported"));
         }
         // Without a scope parameter all scopes of the app are granted.
         let mut scopes = match query.find("scope") {
@@ -141,11 +127,7 @@ impl Salesforce {
         let failed = |error: &str, description: &str| {
             Answer::back_to(
                 &back,
-                &[
-                    ("error", Some(error)),
-                    ("error_description", Some(description)),
-                    ("state", state),
-                ],
+                &[("error", Some(error)), ("error_description", Some(description)), ("state", state)],
             )
         };
         let challenge = challenge(call)
@@ -162,19 +144,12 @@ impl Salesforce {
 
         scopes.retain(|scope| !consent.without.contains(scope));
         let code = format!("aPrx{}", unguessable(32));
-        let expires = if consent.expired_code {
-            now
-        } else {
-            now + CODE_LIFE
-        };
+        let expires = if consent.expired_code { now } else { now + CODE_LIFE };
         self.ledger.allow(
             &code,
             Grant {
                 client_id: query.text("client_id").into(),
-                site: Org {
-                    instance: instance(&call.host, &account),
-                    sandbox: is_sandbox(&call.host),
-                },
+                site: Org { instance: instance(&call.host, &account), sandbox: is_sandbox(&call.host) },
                 account,
                 scopes,
                 consent,
@@ -183,49 +158,31 @@ impl Salesforce {
             Some(challenge),
             expires,
         );
-        Ok(Answer::back_to(
-            &back,
-            &[("code", Some(&code)), ("state", state)],
-        ))
+        Ok(Answer::back_to(&back, &[("code", Some(&code)), ("state", state)]))
     }
 
     fn token(&mut self, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let form = call.form();
         let grant_type = form.find("grant_type");
         if !matches!(grant_type, Some("authorization_code" | "refresh_token")) {
-            return Err(token_error(
-                "unsupported_grant_type",
-                "grant type not supported",
-            ));
+            return Err(token_error("unsupported_grant_type", "grant type not supported"));
         }
-        let client_id = self
-            .ledger
-            .client(&form)
-            .map_err(|stranger| match stranger {
-                Stranger::Unknown => token_error("invalid_client_id", "client identifier invalid"),
-                Stranger::WrongSecret => {
-                    token_error("invalid_client", "invalid client credentials")
-                }
-            })?;
+        let client_id = self.ledger.client(&form).map_err(|stranger| match stranger {
+            Stranger::Unknown => token_error("invalid_client_id", "client identifier invalid"),
+            Stranger::WrongSecret => token_error("invalid_client", "invalid client credentials"),
+        })?;
         let secret = form.text("client_secret");
 
         if grant_type == Some("refresh_token") {
             return self.refresh(call, client_id, secret, form.text("refresh_token"), now);
         }
         let code = form.text("code");
-        let lives_here = self
-            .ledger
-            .grant_of_code(code)
-            .is_some_and(|grant| grant.site.is_behind(&call.host));
+        let lives_here = self.ledger.grant_of_code(code).is_some_and(|grant| grant.site.is_behind(&call.host));
         if !lives_here {
             return Err(refused(Refusal::Unknown));
         }
-        let shown = Exchange {
-            client_id,
-            code,
-            redirect_uri: form.text("redirect_uri"),
-            verifier: form.find("code_verifier"),
-        };
+        let shown =
+            Exchange { client_id, code, redirect_uri: form.text("redirect_uri"), verifier: form.find("code_verifier") };
         let grant = self.ledger.redeem(&shown, now).map_err(refused)?;
 
         let refresh_token = is_refreshable(&grant).then(refresh_token);
@@ -272,17 +229,10 @@ impl Salesforce {
         Ok(Answer::json(StatusCode::OK, &reply))
     }
 
-    fn mint(
-        &mut self,
-        grant: &Arc<Grant<Org>>,
-        secret: &str,
-        refresh: Option<&str>,
-        now: Instant,
-    ) -> Value {
+    fn mint(&mut self, grant: &Arc<Grant<Org>>, secret: &str, refresh: Option<&str>, now: Instant) -> Value {
         let token = format!("{}!AQ8AQ{}", grant.site.id(), unguessable(69));
         let expires = now + Duration::from_secs(grant.life(SESSION_SECONDS));
-        self.ledger
-            .mint(&token, grant, &grant.scopes, refresh, expires, now);
+        self.ledger.mint(&token, grant, &grant.scopes, refresh, expires, now);
 
         let id = identity_url(grant);
         let issued_at = Timestamp::now().as_millisecond().to_string();
@@ -301,9 +251,7 @@ impl Salesforce {
         let form = call.form();
         let token = form.find("token").or(call.query.find("token"));
         let lives_here = token.is_some_and(|token| {
-            self.ledger
-                .grant_of_token(token)
-                .is_some_and(|grant| grant.site.is_behind(&call.host))
+            self.ledger.grant_of_token(token).is_some_and(|grant| grant.site.is_behind(&call.host))
         });
         if lives_here && token.is_some_and(|token| self.ledger.revoke(token)) {
             Answer::empty(StatusCode::OK)
@@ -346,30 +294,20 @@ impl Salesforce {
     }
 
     fn opened(&self, call: &Call, now: Instant) -> Result<&Access<Org>, Answer> {
-        let token = call
-            .credential("Bearer")
-            .ok_or_else(|| forbidden("Missing_OAuth_Token"))?;
+        let token = call.credential("Bearer").ok_or_else(|| forbidden("Missing_OAuth_Token"))?;
         self.ledger
             .access(token, now)
             .ok()
             .filter(|access| {
                 let about_the_user = ["id", "openid", "profile", "full"];
-                about_the_user
-                    .iter()
-                    .any(|wanted| access.scopes.iter().any(|scope| scope == wanted))
+                about_the_user.iter().any(|wanted| access.scopes.iter().any(|scope| scope == wanted))
             })
             .ok_or_else(|| forbidden("Bad_OAuth_Token"))
     }
 
     /// SOQL about the organisation itself, which is where its name is.
     fn query(&self, call: &Call, now: Instant) -> Result<Answer, Answer> {
-        let expired = || {
-            api_error(
-                StatusCode::UNAUTHORIZED,
-                "INVALID_SESSION_ID",
-                "Session expired or invalid",
-            )
-        };
+        let expired = || api_error(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
         let token = call.credential("Bearer").unwrap_or_default();
         let access = self.ledger.access(token, now).map_err(|_| expired())?;
         let grant = &access.grant;
@@ -385,11 +323,7 @@ impl Salesforce {
         }
         let soql = call.query.text("q").to_ascii_lowercase();
         if !soql.split_whitespace().any(|word| word == "organization") {
-            return Err(api_error(
-                StatusCode::BAD_REQUEST,
-                "INVALID_TYPE",
-                "sObject type is not supported.",
-            ));
+            return Err(api_error(StatusCode::BAD_REQUEST, "INVALID_TYPE", "sObject type is not supported."));
         }
         let id = long_id(&grant.site.id());
         Ok(Answer::json(
@@ -452,19 +386,11 @@ fn refresh_token() -> String {
 }
 
 fn user_id(account: &Account) -> String {
-    long_id(&format!(
-        "005{}",
-        letters(&["salesforce user", &account.email], 12)
-    ))
+    long_id(&format!("005{}", letters(&["salesforce user", &account.email], 12)))
 }
 
 fn identity_url(grant: &Grant<Org>) -> String {
-    format!(
-        "https://{}/id/{}/{}",
-        grant.site.login_host(),
-        long_id(&grant.site.id()),
-        user_id(&grant.account),
-    )
+    format!("https://{}/id/{}/{}", grant.site.login_host(), long_id(&grant.site.id()), user_id(&grant.account),)
 }
 
 /// What userinfo and the identity URL have in common.
@@ -499,8 +425,7 @@ fn claims(grant: &Grant<Org>) -> Value {
 
 /// `base64(HMAC-SHA256(client secret, id + issued_at))`
 fn signature(secret: &str, id: &str, issued_at: &str) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(id.as_bytes());
     mac.update(issued_at.as_bytes());
     BASE64.encode(&mac.finalize().into_bytes())
@@ -521,14 +446,9 @@ fn long_id(short: &str) -> String {
 
 fn refused(refusal: Refusal) -> Answer {
     let (error, description) = match refusal {
-        Refusal::Unknown | Refusal::OtherClient | Refusal::Used => {
-            ("invalid_grant", "invalid authorization code")
-        }
+        Refusal::Unknown | Refusal::OtherClient | Refusal::Used => ("invalid_grant", "invalid authorization code"),
         Refusal::Expired => ("invalid_grant", "expired authorization code"),
-        Refusal::OtherRedirect => (
-            "redirect_uri_mismatch",
-            "redirect_uri must match configuration",
-        ),
+        Refusal::OtherRedirect => ("redirect_uri_mismatch", "redirect_uri must match configuration"),
         Refusal::VerifierMissing => ("invalid_grant", "missing required code verifier"),
         Refusal::VerifierUnexpected => ("invalid_grant", "unexpected code verifier"),
         Refusal::VerifierWrong => ("invalid_code_verifier", "invalid code verifier"),
@@ -537,10 +457,7 @@ fn refused(refusal: Refusal) -> Answer {
 }
 
 fn token_error(error: &str, description: &str) -> Answer {
-    Answer::json(
-        StatusCode::BAD_REQUEST,
-        &json!({ "error": error, "error_description": description }),
-    )
+    Answer::json(StatusCode::BAD_REQUEST, &json!({ "error": error, "error_description": description }))
 }
 
 fn api_error(status: StatusCode, code: &str, message: &str) -> Answer {
@@ -567,11 +484,7 @@ mod tests {
     const AUTH: &str = "/login.salesforce.com/services/oauth2/authorize";
     const TOKEN: &str = "/login.salesforce.com/services/oauth2/token";
 
-    async fn consent(
-        scene: &Scene,
-        path: &str,
-        changes: &[(&str, &str)],
-    ) -> super::super::testing::Reply {
+    async fn consent(scene: &Scene, path: &str, changes: &[(&str, &str)]) -> super::super::testing::Reply {
         let challenge = s256();
         let ask = [
             ("response_type", "code"),
@@ -621,40 +534,20 @@ mod tests {
         let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
 
         assert!(tokens.get("expires_in").is_none());
-        assert_eq!(
-            tokens["instance_url"],
-            "https://brightline.my.salesforce.com"
-        );
+        assert_eq!(tokens["instance_url"], "https://brightline.my.salesforce.com");
         let issued_at = tokens["issued_at"].as_str().unwrap();
         assert_eq!(issued_at.len(), 13);
         let id = tokens["id"].as_str().unwrap();
-        assert_eq!(
-            tokens["signature"],
-            signature("standin-secret-salesforce", id, issued_at)
-        );
+        assert_eq!(tokens["signature"], signature("standin-secret-salesforce", id, issued_at));
         let org = id.split('/').nth(4).unwrap();
         assert_eq!(org.len(), 18);
-        assert!(
-            tokens["access_token"]
-                .as_str()
-                .unwrap()
-                .starts_with(&format!("{}!", &org[..15]))
-        );
+        assert!(tokens["access_token"].as_str().unwrap().starts_with(&format!("{}!", &org[..15])));
 
         let shown = bearer(&tokens);
-        let info = scene
-            .get(
-                "/brightline.my.salesforce.com/services/oauth2/userinfo",
-                &shown,
-            )
-            .await
-            .json();
+        let info = scene.get("/brightline.my.salesforce.com/services/oauth2/userinfo", &shown).await.json();
         assert_eq!(info["email"], "ada@brightline.example");
         assert_eq!(info["organization_id"], org);
-        let identity = scene
-            .get(&id.replacen("https:/", "", 1), &shown)
-            .await
-            .json();
+        let identity = scene.get(&id.replacen("https:/", "", 1), &shown).await.json();
         assert_eq!(identity["display_name"], "Ada Brightline");
         let query = "/brightline.my.salesforce.com/services/data/v67.0/query?q=SELECT+Id,+Name+FROM+Organization";
         let rows = scene.get(query, &shown).await.json();
@@ -665,15 +558,9 @@ mod tests {
     async fn sandboxes_and_my_domains_have_instances_of_their_own() {
         let scene = Scene::open().await;
         let hosts = [
-            (
-                "test.salesforce.com",
-                "brightline--uat.sandbox.my.salesforce.com",
-            ),
+            ("test.salesforce.com", "brightline--uat.sandbox.my.salesforce.com"),
             ("acme.my.salesforce.com", "acme.my.salesforce.com"),
-            (
-                "acme--dev.sandbox.my.salesforce.com",
-                "acme--dev.sandbox.my.salesforce.com",
-            ),
+            ("acme--dev.sandbox.my.salesforce.com", "acme--dev.sandbox.my.salesforce.com"),
         ];
 
         for (login, instance) in hosts {
@@ -695,10 +582,7 @@ mod tests {
 
         let reply = scene.form(TOKEN, &exchange(&code)).await;
 
-        assert_eq!(
-            (reply.status, reply.json()["error"].as_str()),
-            (400, Some("invalid_grant"))
-        );
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_grant")));
     }
 
     #[tokio::test]
@@ -717,20 +601,9 @@ mod tests {
 
         let code = code(&scene, &[]).await;
         let other = "x".repeat(43);
-        for (verifier, error) in [
-            ("", "invalid_grant"),
-            (other.as_str(), "invalid_code_verifier"),
-        ] {
-            let reply = scene
-                .form(
-                    TOKEN,
-                    &with(&exchange(&code), &[("code_verifier", verifier)]),
-                )
-                .await;
-            assert_eq!(
-                (reply.status, reply.json()["error"].as_str()),
-                (400, Some(error))
-            );
+        for (verifier, error) in [("", "invalid_grant"), (other.as_str(), "invalid_code_verifier")] {
+            let reply = scene.form(TOKEN, &with(&exchange(&code), &[("code_verifier", verifier)])).await;
+            assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some(error)));
         }
         assert_eq!(scene.form(TOKEN, &exchange(&code)).await.status, 200);
     }
@@ -741,28 +614,17 @@ mod tests {
         let good = code(&scene, &[]).await;
         let expired = code(&scene, &[("standin_expired_code", "true")]).await;
         let cases = [
-            (
-                good.as_str(),
-                ("redirect_uri", "https://app.example/else"),
-                "redirect_uri_mismatch",
-            ),
+            (good.as_str(), ("redirect_uri", "https://app.example/else"), "redirect_uri_mismatch"),
             (good.as_str(), ("client_id", "other"), "invalid_client_id"),
             (good.as_str(), ("client_secret", "wrong"), "invalid_client"),
-            (
-                good.as_str(),
-                ("grant_type", "password"),
-                "unsupported_grant_type",
-            ),
+            (good.as_str(), ("grant_type", "password"), "unsupported_grant_type"),
             (expired.as_str(), ("redirect_uri", BACK), "invalid_grant"),
             ("unknown", ("redirect_uri", BACK), "invalid_grant"),
         ];
 
         for (code, change, error) in cases {
             let reply = scene.form(TOKEN, &with(&exchange(code), &[change])).await;
-            assert_eq!(
-                (reply.status, reply.json()["error"].as_str()),
-                (400, Some(error))
-            );
+            assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some(error)));
         }
         assert_eq!(scene.form(TOKEN, &exchange(&good)).await.status, 200);
         let again = scene.form(TOKEN, &exchange(&good)).await;
@@ -801,22 +663,12 @@ mod tests {
     async fn denials_come_back_and_mistakes_do_not() {
         let scene = Scene::open().await;
 
-        let denied = consent(&scene, AUTH, &[("standin_deny", "true")])
-            .await
-            .callback();
+        let denied = consent(&scene, AUTH, &[("standin_deny", "true")]).await.callback();
         assert_eq!(denied["error"], "access_denied");
         assert_eq!(denied["error_description"], "end-user denied authorization");
 
-        for change in [
-            ("client_id", "other"),
-            ("redirect_uri", "/x"),
-            ("scope", "admin"),
-        ] {
-            assert_eq!(
-                consent(&scene, AUTH, &[change]).await.status,
-                400,
-                "{change:?}"
-            );
+        for change in [("client_id", "other"), ("redirect_uri", "/x"), ("scope", "admin")] {
+            assert_eq!(consent(&scene, AUTH, &[change]).await.status, 400, "{change:?}");
         }
     }
 
@@ -829,30 +681,17 @@ mod tests {
         let revoke = "/login.salesforce.com/services/oauth2/revoke";
         let token = tokens["refresh_token"].as_str().unwrap();
 
-        let at_login = scene
-            .get("/login.salesforce.com/services/oauth2/userinfo", &shown)
-            .await;
-        assert_eq!(
-            (at_login.status, at_login.text.as_str()),
-            (403, "Wrong_Org")
-        );
+        let at_login = scene.get("/login.salesforce.com/services/oauth2/userinfo", &shown).await;
+        assert_eq!((at_login.status, at_login.text.as_str()), (403, "Wrong_Org"));
         assert_eq!(scene.form(revoke, &[("token", token)]).await.status, 200);
 
-        let info = scene
-            .get(
-                "/brightline.my.salesforce.com/services/oauth2/userinfo",
-                &shown,
-            )
-            .await;
+        let info = scene.get("/brightline.my.salesforce.com/services/oauth2/userinfo", &shown).await;
         assert_eq!((info.status, info.text.as_str()), (403, "Bad_OAuth_Token"));
         let query = "/brightline.my.salesforce.com/services/data/v67.0/query?q=SELECT+Name+FROM+Organization";
         let data = scene.get(query, &shown).await;
         assert_eq!(data.status, 401);
         assert_eq!(data.json()[0]["errorCode"], "INVALID_SESSION_ID");
-        assert_eq!(
-            scene.form(TOKEN, &renewal(token)).await.json()["error"],
-            "invalid_grant"
-        );
+        assert_eq!(scene.form(TOKEN, &renewal(token)).await.json()["error"], "invalid_grant");
         assert_eq!(scene.form(revoke, &[("token", token)]).await.status, 400);
     }
 

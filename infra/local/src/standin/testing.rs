@@ -36,9 +36,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub(super) fn json(&self) -> Value {
@@ -58,37 +56,29 @@ impl Scene {
     pub(super) async fn open() -> Self {
         Self {
             control: super::spawn().await.unwrap(),
-            http: reqwest::Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .build()
-                .unwrap(),
+            http: reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
         }
     }
 
     pub(super) async fn visit(&self, path: &str, query: &[(&str, &str)]) -> Reply {
-        self.done(self.http.get(self.control.url(path)).query(query))
-            .await
+        self.done(self.http.get(self.control.url(path)).query(query)).await
     }
 
     pub(super) async fn send(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
-        let request = headers.iter().fold(
-            self.http.post(self.control.url(path)).body(body.to_owned()),
-            |request, (name, value)| request.header(*name, *value),
-        );
+        let request = headers
+            .iter()
+            .fold(self.http.post(self.control.url(path)).body(body.to_owned()), |request, (name, value)| {
+                request.header(*name, *value)
+            });
         self.done(request).await
     }
 
     pub(super) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        self.done(self.http.post(self.control.url(path)).form(fields))
-            .await
+        self.done(self.http.post(self.control.url(path)).form(fields)).await
     }
 
     pub(super) async fn get(&self, path: &str, authorization: &str) -> Reply {
-        let request = self
-            .http
-            .get(self.control.url(path))
-            .header("authorization", authorization);
+        let request = self.http.get(self.control.url(path)).header("authorization", authorization);
         self.done(request).await
     }
 
@@ -108,10 +98,7 @@ impl Scene {
 }
 
 /// These fields, with some replaced or added; an empty value leaves a field out.
-pub(super) fn with<'a>(
-    fields: &[(&'a str, &'a str)],
-    changes: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
+pub(super) fn with<'a>(fields: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     fields
         .iter()
         .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name))

@@ -16,13 +16,7 @@ const HOOK: &str = "/hook.eu1.make.com/abc123";
 async fn everything_received_is_recorded_in_order_to_the_byte() {
     let scene = Scene::open().await;
 
-    scene
-        .send(
-            &format!("{HOOK}?a=1&b=%20"),
-            "{ \"n\" : 1 }\n",
-            &[("Webhook-Id", "msg_1")],
-        )
-        .await;
+    scene.send(&format!("{HOOK}?a=1&b=%20"), "{ \"n\" : 1 }\n", &[("Webhook-Id", "msg_1")]).await;
     scene.send("/hook.eu1.make.com/other", "x", &[]).await;
     scene.send(HOOK, "second", &[]).await;
 
@@ -30,17 +24,11 @@ async fn everything_received_is_recorded_in_order_to_the_byte() {
     let [first, second] = &requests[..] else {
         panic!("{requests:?}");
     };
-    assert_eq!(
-        (first.method.as_str(), first.query.as_str()),
-        ("POST", "a=1&b=%20")
-    );
+    assert_eq!((first.method.as_str(), first.query.as_str()), ("POST", "a=1&b=%20"));
     assert_eq!(first.bytes(), b"{ \"n\" : 1 }\n");
     assert_eq!(first.json(), json!({ "n": 1 }));
     assert_eq!(first.header("webhook-ID"), Some("msg_1"));
-    assert_eq!(
-        (first.answered, first.outcome),
-        (Some(200), Outcome::Answered(200))
-    );
+    assert_eq!((first.answered, first.outcome), (Some(200), Outcome::Answered(200)));
     assert_eq!((first.seq, second.seq), (1, 3));
     assert_eq!(second.body.as_deref(), Some("second"));
     assert!(first.received_at <= second.received_at);
@@ -52,11 +40,7 @@ async fn bytes_that_are_no_text_are_kept_as_well() {
     let raw = reqwest::Client::new();
     let bytes: &[u8] = &[0xff, 0, 0xfe];
 
-    raw.post(scene.control.url(HOOK))
-        .body(bytes)
-        .send()
-        .await
-        .unwrap();
+    raw.post(scene.control.url(HOOK)).body(bytes).send().await.unwrap();
 
     let request = &scene.control.requests(HOOK).await.unwrap()[0];
     assert_eq!(request.bytes(), bytes);
@@ -66,42 +50,18 @@ async fn bytes_that_are_no_text_are_kept_as_well() {
 #[tokio::test]
 async fn a_prefix_and_a_beginning_narrow_the_record() {
     let scene = Scene::open().await;
-    for path in [
-        "/hook.eu1.make.com/a",
-        "/hook.eu1.make.com/b",
-        "/hook.us1.make.com/c",
-    ] {
+    for path in ["/hook.eu1.make.com/a", "/hook.eu1.make.com/b", "/hook.us1.make.com/c"] {
         scene.send(path, "", &[]).await;
     }
 
-    assert_eq!(
-        scene
-            .control
-            .requests("/hook.eu1.make.com/*")
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
-    let after = scene
-        .visit("/_control/requests", &[("since", "2")])
-        .await
-        .json();
+    assert_eq!(scene.control.requests("/hook.eu1.make.com/*").await.unwrap().len(), 2);
+    let after = scene.visit("/_control/requests", &[("since", "2")]).await.json();
     assert_eq!(after["requests"].as_array().unwrap().len(), 1);
-    let later = scene
-        .visit("/_control/requests", &[("since", "2100-01-01T00:00:00Z")])
-        .await
-        .json();
+    let later = scene.visit("/_control/requests", &[("since", "2100-01-01T00:00:00Z")]).await.json();
     assert_eq!(later["requests"], json!([]));
     assert_eq!(later["last_seq"], 3);
     assert_eq!(later["keeps_at_most"], 20_000);
-    assert_eq!(
-        scene
-            .visit("/_control/requests", &[("since", "noon")])
-            .await
-            .status,
-        400
-    );
+    assert_eq!(scene.visit("/_control/requests", &[("since", "noon")]).await.status, 400);
 }
 
 #[tokio::test]
@@ -125,23 +85,9 @@ async fn waiting_in_vain_says_what_is_there() {
     let scene = Scene::open().await;
     scene.send(HOOK, "1", &[]).await;
 
-    let error = scene
-        .control
-        .wait_for_within(HOOK, 2, Duration::from_millis(30))
-        .await
-        .unwrap_err();
+    let error = scene.control.wait_for_within(HOOK, 2, Duration::from_millis(30)).await.unwrap_err();
 
-    assert!(
-        matches!(
-            error,
-            ControlError::TooFew {
-                wanted: 2,
-                found: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, ControlError::TooFew { wanted: 2, found: 1, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -159,35 +105,20 @@ async fn faults_answer_in_the_vendors_place_and_then_it_is_the_vendor_again() {
     scene.control.fail_next(HOOK, faults).await.unwrap();
 
     let broken = scene.send(HOOK, "", &[]).await;
-    assert_eq!(
-        (broken.status, broken.text.as_str(), broken.header("x-why")),
-        (500, "broken", "test")
-    );
-    assert_eq!(
-        scene.send(HOOK, "", &[]).await.json()["error"],
-        "invalid_code"
-    );
+    assert_eq!((broken.status, broken.text.as_str(), broken.header("x-why")), (500, "broken", "test"));
+    assert_eq!(scene.send(HOOK, "", &[]).await.json()["error"], "invalid_code");
     let full = scene.send(HOOK, "", &[]).await;
     assert_eq!((full.status, full.text.as_str()), (400, "Queue is full"));
     let many = scene.send(HOOK, "", &[]).await;
-    assert_eq!(
-        (many.status, many.text.as_str(), many.header("retry-after")),
-        (429, "Too many requests", "")
-    );
+    assert_eq!((many.status, many.text.as_str(), many.header("retry-after")), (429, "Too many requests", ""));
     assert_eq!(scene.send(HOOK, "", &[]).await.header("retry-after"), "7");
     let gone = scene.send(HOOK, "", &[]).await;
     assert_eq!((gone.status, gone.text.as_str()), (410, ""));
     assert_eq!(scene.send(HOOK, "", &[]).await.status, 302);
     assert_eq!(scene.send(HOOK, "", &[]).await.text, "Accepted");
 
-    let answered: Vec<_> = scene
-        .control
-        .requests(HOOK)
-        .await
-        .unwrap()
-        .iter()
-        .map(|request| request.answered.unwrap())
-        .collect();
+    let answered: Vec<_> =
+        scene.control.requests(HOOK).await.unwrap().iter().map(|request| request.answered.unwrap()).collect();
     assert_eq!(answered, [500, 200, 400, 429, 429, 410, 302, 200]);
 }
 
@@ -201,11 +132,7 @@ async fn who_is_down_says_nothing_but_was_called() {
     assert!(error.is_request(), "{error:?}");
     assert!(error.status().is_none());
     let requests = scene.control.requests(HOOK).await.unwrap();
-    assert!(
-        requests
-            .iter()
-            .all(|request| request.outcome == Outcome::Cut)
-    );
+    assert!(requests.iter().all(|request| request.outcome == Outcome::Cut));
     assert!(!requests.is_empty());
 
     scene.control.set_mode(HOOK, Mode::Up).await.unwrap();
@@ -215,21 +142,13 @@ async fn who_is_down_says_nothing_but_was_called() {
 #[tokio::test]
 async fn who_is_slow_answers_late_and_notes_who_does_not_wait() {
     let scene = Scene::open().await;
-    scene
-        .control
-        .set_mode(HOOK, Fault::slow(120))
-        .await
-        .unwrap();
+    scene.control.set_mode(HOOK, Fault::slow(120)).await.unwrap();
 
     let start = Instant::now();
     assert_eq!(scene.send(HOOK, "", &[]).await.status, 200);
     assert!(start.elapsed() >= Duration::from_millis(120));
 
-    scene
-        .control
-        .set_mode(HOOK, Fault::slow(60_000))
-        .await
-        .unwrap();
+    scene.control.set_mode(HOOK, Fault::slow(60_000)).await.unwrap();
     let impatient = tokio::time::timeout(Duration::from_millis(50), scene.try_send(HOOK)).await;
     assert!(impatient.is_err());
     let left = async {
@@ -241,19 +160,13 @@ async fn who_is_slow_answers_late_and_notes_who_does_not_wait() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), left)
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(5), left).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_share_of_requests_fails() {
     let scene = Scene::open().await;
-    scene
-        .control
-        .rate(HOOK, 0.5, Fault::status(503))
-        .await
-        .unwrap();
+    scene.control.rate(HOOK, 0.5, Fault::status(503)).await.unwrap();
 
     let mut failed = 0;
     for _ in 0..20 {
@@ -269,44 +182,19 @@ async fn a_share_of_requests_fails() {
 async fn faults_hold_for_the_authorization_servers_too() {
     let scene = Scene::open().await;
     let token = "/accounts.zoho.eu/oauth/v2/token";
-    scene
-        .control
-        .fail_next(token, [Fault::status(503).times(2)])
-        .await
-        .unwrap();
+    scene.control.fail_next(token, [Fault::status(503).times(2)]).await.unwrap();
 
     assert_eq!(scene.form(token, &[]).await.status, 503);
     assert_eq!(scene.form(token, &[]).await.status, 503);
-    assert_eq!(
-        scene.form(token, &[]).await.json()["error"],
-        "invalid_client"
-    );
+    assert_eq!(scene.form(token, &[]).await.json()["error"], "invalid_client");
 }
 
 #[tokio::test]
 async fn what_stands_can_be_read_and_reset() {
     let scene = Scene::open().await;
-    scene
-        .control
-        .fail_next(HOOK, [Fault::down().times(2)])
-        .await
-        .unwrap();
-    scene
-        .control
-        .set_mode("/hook.eu1.make.com/*", Mode::QueueFull)
-        .await
-        .unwrap();
-    scene
-        .control
-        .next_consent(
-            "zoho",
-            Consent {
-                deny: true,
-                ..Consent::default()
-            },
-        )
-        .await
-        .unwrap();
+    scene.control.fail_next(HOOK, [Fault::down().times(2)]).await.unwrap();
+    scene.control.set_mode("/hook.eu1.make.com/*", Mode::QueueFull).await.unwrap();
+    scene.control.next_consent("zoho", Consent { deny: true, ..Consent::default() }).await.unwrap();
 
     let standing = scene.visit("/_control/faults", &[]).await.json();
     assert_eq!(
@@ -320,30 +208,14 @@ async fn what_stands_can_be_read_and_reset() {
     assert_eq!(zoho["next_consents"], json!([{ "deny": true }]));
 
     scene.control.reset().await.unwrap();
-    assert_eq!(
-        scene.visit("/_control/faults", &[]).await.json(),
-        json!({ "faults": [] })
-    );
-    assert_eq!(
-        scene.visit("/_control/oauth/zoho", &[]).await.json()["next_consents"],
-        json!([])
-    );
+    assert_eq!(scene.visit("/_control/faults", &[]).await.json(), json!({ "faults": [] }));
+    assert_eq!(scene.visit("/_control/oauth/zoho", &[]).await.json()["next_consents"], json!([]));
 }
 
 #[tokio::test]
 async fn the_next_consent_can_be_ordered_beforehand() {
     let scene = Scene::open().await;
-    scene
-        .control
-        .next_consent(
-            "hubspot",
-            Consent {
-                deny: true,
-                ..Consent::default()
-            },
-        )
-        .await
-        .unwrap();
+    scene.control.next_consent("hubspot", Consent { deny: true, ..Consent::default() }).await.unwrap();
     let ask = [
         ("client_id", "crossdock-hubspot"),
         ("redirect_uri", super::testing::BACK),
@@ -353,14 +225,8 @@ async fn the_next_consent_can_be_ordered_beforehand() {
         ),
     ];
 
-    let first = scene
-        .visit("/app.hubspot.com/oauth/authorize", &ask)
-        .await
-        .callback();
-    let second = scene
-        .visit("/app.hubspot.com/oauth/authorize", &ask)
-        .await
-        .callback();
+    let first = scene.visit("/app.hubspot.com/oauth/authorize", &ask).await.callback();
+    let second = scene.visit("/app.hubspot.com/oauth/authorize", &ask).await.callback();
 
     assert_eq!(first["error"], "access_denied");
     assert!(second.contains_key("code"));
@@ -369,10 +235,8 @@ async fn the_next_consent_can_be_ordered_beforehand() {
 #[tokio::test]
 async fn a_code_is_nothing_in_the_hands_of_another_app() {
     let scene = Scene::open().await;
-    let order = OauthOrder {
-        apps: [("other-app".to_owned(), "other-secret".to_owned())].into(),
-        ..OauthOrder::default()
-    };
+    let order =
+        OauthOrder { apps: [("other-app".to_owned(), "other-secret".to_owned())].into(), ..OauthOrder::default() };
     scene.control.oauth("zoho", &order).await.unwrap();
     let ask = [
         ("response_type", "code"),
@@ -380,11 +244,7 @@ async fn a_code_is_nothing_in_the_hands_of_another_app() {
         ("redirect_uri", super::testing::BACK),
         ("scope", "ZohoCRM.org.READ"),
     ];
-    let code = scene
-        .visit("/accounts.zoho.com/oauth/v2/auth", &ask)
-        .await
-        .callback()["code"]
-        .clone();
+    let code = scene.visit("/accounts.zoho.com/oauth/v2/auth", &ask).await.callback()["code"].clone();
     let form = |id, secret| {
         [
             ("grant_type", "authorization_code"),
@@ -396,9 +256,7 @@ async fn a_code_is_nothing_in_the_hands_of_another_app() {
     };
     let token = "/accounts.zoho.eu/oauth/v2/token";
 
-    let stolen = scene
-        .form(token, &form("crossdock-zoho", "standin-secret-zoho"))
-        .await;
+    let stolen = scene.form(token, &form("crossdock-zoho", "standin-secret-zoho")).await;
     let owned = scene.form(token, &form("other-app", "other-secret")).await;
 
     assert_eq!(stolen.json(), json!({ "error": "invalid_code" }));
@@ -410,10 +268,7 @@ async fn orders_that_make_no_sense_are_refused_with_a_reason() {
     let scene = Scene::open().await;
     let refused = [
         ("/_control/faults", "{"),
-        (
-            "/_control/faults",
-            r#"{"path":"/a","next":[{"stauts":500}]}"#,
-        ),
+        ("/_control/faults", r#"{"path":"/a","next":[{"stauts":500}]}"#),
         ("/_control/faults", r#"{"path":"/a"}"#),
         ("/_control/oauth/zoho", r#"{"next":{}}"#),
         ("/_control/oauth/oracle", "{}"),
@@ -443,12 +298,7 @@ async fn the_control_interface_describes_itself_and_is_not_recorded() {
 async fn hosts_that_nobody_plays_are_not_found() {
     let scene = Scene::open().await;
 
-    for path in [
-        "/",
-        "/example.com/a",
-        "/accounts.zoho.evil.example/oauth/v2/token",
-        "/zohoapis.com/crm/v8/org",
-    ] {
+    for path in ["/", "/example.com/a", "/accounts.zoho.evil.example/oauth/v2/token", "/zohoapis.com/crm/v8/org"] {
         assert_eq!(scene.send(path, "", &[]).await.status, 404, "{path}");
     }
 }

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     call::{Answer, Call, either},
-    oauth::{
-        Access, Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, number, unguessable_hex,
-    },
+    oauth::{Access, Exchange, Grant, Ledger, NoAccess, Refusal, Stranger, number, unguessable_hex},
 };
 
 const CODE_LIFE: Duration = Duration::from_secs(120);
@@ -30,11 +28,7 @@ struct Region {
 }
 
 const fn region(location: &'static str, accounts: &'static str, api: &'static str) -> Region {
-    Region {
-        location,
-        accounts,
-        api,
-    }
+    Region { location, accounts, api }
 }
 
 static REGIONS: [Region; 10] = [
@@ -86,10 +80,7 @@ pub(super) struct Zoho {
 
 impl Default for Zoho {
     fn default() -> Self {
-        Self {
-            ledger: Ledger::of("zoho"),
-            agreed: HashSet::new(),
-        }
+        Self { ledger: Ledger::of("zoho"), agreed: HashSet::new() }
     }
 }
 
@@ -104,12 +95,8 @@ impl Zoho {
                 ("GET", "/oauth/user/info") => either(self.user_info(here, call, now)),
                 _ => Answer::page(StatusCode::NOT_FOUND, "Zoho Accounts", "Page not found"),
             },
-            (Some(Door::Api(here)), ("GET", path)) if is_crm(path, "org") => {
-                either(self.org(here, call, now))
-            }
-            (Some(Door::Api(here)), ("GET", path)) if is_crm(path, "users") => {
-                either(self.users(here, call, now))
-            }
+            (Some(Door::Api(here)), ("GET", path)) if is_crm(path, "org") => either(self.org(here, call, now)),
+            (Some(Door::Api(here)), ("GET", path)) if is_crm(path, "users") => either(self.users(here, call, now)),
             _ => api_error(
                 StatusCode::NOT_FOUND,
                 "INVALID_URL_PATTERN",
@@ -118,61 +105,34 @@ impl Zoho {
         }
     }
 
-    fn authorize(
-        &mut self,
-        here: &'static Region,
-        call: &Call,
-        now: Instant,
-    ) -> Result<Answer, Answer> {
+    fn authorize(&mut self, here: &'static Region, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let query = &call.query;
         if !self.ledger.knows(query.text("client_id")) {
             return Err(page("Invalid Client", "Client ID passed does not exist"));
         }
-        let back = self
-            .ledger
-            .redirect(query.text("redirect_uri"))
-            .ok_or_else(|| {
-                page(
-                    "Invalid Redirect Uri",
-                    "Redirect URI passed does not match with the one configured",
-                )
-            })?;
+        let back = self.ledger.redirect(query.text("redirect_uri")).ok_or_else(|| {
+            page("Invalid Redirect Uri", "Redirect URI passed does not match with the one configured")
+        })?;
         if query.find("response_type") != Some("code") {
             return Err(page("Invalid Response Type", "response_type must be code"));
         }
-        let mut scopes: Vec<String> = query
-            .text("scope")
-            .split(',')
-            .map(|scope| scope.trim().to_owned())
-            .collect();
+        let mut scopes: Vec<String> = query.text("scope").split(',').map(|scope| scope.trim().to_owned()).collect();
         if let Some(odd) = scopes.iter().find(|scope| !is_scope(scope)) {
-            return Err(page(
-                "Invalid OAuth Scope",
-                &format!("Scope does not exist: {odd}"),
-            ));
+            return Err(page("Invalid OAuth Scope", &format!("Scope does not exist: {odd}")));
         }
         let offline = match query.find("access_type") {
             None | Some("online") => false,
             Some("offline") => true,
             Some(_) => {
-                return Err(page(
-                    "Invalid Access Type",
-                    "access_type is online or offline",
-                ));
+                return Err(page("Invalid Access Type", "access_type is online or offline"));
             }
         };
 
         let state = query.find("state");
         let (consent, account) = self.ledger.consent(query)?;
-        let error = consent
-            .error
-            .as_deref()
-            .or(consent.deny.then_some("access_denied"));
+        let error = consent.error.as_deref().or(consent.deny.then_some("access_denied"));
         if let Some(error) = error {
-            return Ok(Answer::back_to(
-                &back,
-                &[("error", Some(error)), ("state", state)],
-            ));
+            return Ok(Answer::back_to(&back, &[("error", Some(error)), ("state", state)]));
         }
 
         let home = match &consent.location {
@@ -186,32 +146,14 @@ impl Zoho {
         };
         scopes.retain(|scope| !consent.without.contains(scope));
         let client_id = query.text("client_id").to_owned();
-        let anew = self
-            .agreed
-            .insert((client_id.clone(), account.email.clone()));
-        let accounts_server = consent
-            .accounts_server
-            .clone()
-            .unwrap_or_else(|| format!("https://{}", home.accounts));
+        let anew = self.agreed.insert((client_id.clone(), account.email.clone()));
+        let accounts_server = consent.accounts_server.clone().unwrap_or_else(|| format!("https://{}", home.accounts));
         let refreshable = offline && (anew || query.text("prompt").contains("consent"));
-        let expires = if consent.expired_code {
-            now
-        } else {
-            now + CODE_LIFE
-        };
+        let expires = if consent.expired_code { now } else { now + CODE_LIFE };
         let code = secret();
         self.ledger.allow(
             &code,
-            Grant {
-                client_id,
-                account,
-                scopes,
-                consent,
-                site: Home {
-                    region: home,
-                    refreshable,
-                },
-            },
+            Grant { client_id, account, scopes, consent, site: Home { region: home, refreshable } },
             query.text("redirect_uri"),
             None,
             expires,
@@ -227,12 +169,7 @@ impl Zoho {
         ))
     }
 
-    fn token(
-        &mut self,
-        here: &'static Region,
-        call: &Call,
-        now: Instant,
-    ) -> Result<Answer, Answer> {
+    fn token(&mut self, here: &'static Region, call: &Call, now: Instant) -> Result<Answer, Answer> {
         let form = call.form();
         let client_id = self.ledger.client(&form).map_err(|stranger| {
             token_error(match stranger {
@@ -243,20 +180,12 @@ impl Zoho {
         match form.text("grant_type") {
             "authorization_code" => {
                 let code = form.text("code");
-                let lives_here = self
-                    .ledger
-                    .grant_of_code(code)
-                    .is_some_and(|grant| grant.site.region == here);
+                let lives_here = self.ledger.grant_of_code(code).is_some_and(|grant| grant.site.region == here);
                 if !lives_here {
                     return Err(token_error("invalid_code"));
                 }
                 self.exchange(
-                    &Exchange {
-                        client_id,
-                        code,
-                        redirect_uri: form.text("redirect_uri"),
-                        verifier: None,
-                    },
+                    &Exchange { client_id, code, redirect_uri: form.text("redirect_uri"), verifier: None },
                     now,
                 )
             }
@@ -302,21 +231,13 @@ impl Zoho {
         Ok(Answer::json(StatusCode::OK, &reply))
     }
 
-    fn refresh(
-        &mut self,
-        here: &'static Region,
-        client_id: &str,
-        token: &str,
-        now: Instant,
-    ) -> Result<Answer, Answer> {
+    fn refresh(&mut self, here: &'static Region, client_id: &str, token: &str, now: Instant) -> Result<Answer, Answer> {
         let refresh = self
             .ledger
             .find_refresh(token, client_id)
             .filter(|refresh| refresh.grant.site.region == here)
             .ok_or_else(|| token_error("invalid_code"))?;
-        refresh
-            .uses
-            .retain(|then| now.duration_since(*then) < TEN_MINUTES);
+        refresh.uses.retain(|then| now.duration_since(*then) < TEN_MINUTES);
         if refresh.uses.len() >= 10 {
             return Err(too_often());
         }
@@ -332,8 +253,7 @@ impl Zoho {
         let token = secret();
         let seconds = grant.life(ACCESS_SECONDS);
         let expires = now + Duration::from_secs(seconds);
-        self.ledger
-            .mint(&token, grant, &grant.scopes, refresh, expires, now);
+        self.ledger.mint(&token, grant, &grant.scopes, refresh, expires, now);
         let mut reply = json!({
             "access_token": token,
             "api_domain": format!("https://{}", grant.site.region.api),
@@ -350,11 +270,8 @@ impl Zoho {
     fn revoke(&mut self, here: &'static Region, call: &Call) -> Answer {
         let form = call.form();
         let token = form.find("token").or(call.query.find("token"));
-        let lives_here = token.is_some_and(|token| {
-            self.ledger
-                .grant_of_token(token)
-                .is_some_and(|grant| grant.site.region == here)
-        });
+        let lives_here =
+            token.is_some_and(|token| self.ledger.grant_of_token(token).is_some_and(|grant| grant.site.region == here));
         if lives_here && token.is_some_and(|token| self.ledger.revoke(token)) {
             Answer::json(StatusCode::OK, &json!({ "status": "success" }))
         } else {
@@ -383,12 +300,7 @@ impl Zoho {
     }
 
     fn users(&self, here: &'static Region, call: &Call, now: Instant) -> Result<Answer, Answer> {
-        let access = self.opened(
-            here,
-            call,
-            now,
-            &["ZohoCRM.users.READ", "ZohoCRM.users.ALL"],
-        )?;
+        let access = self.opened(here, call, now, &["ZohoCRM.users.READ", "ZohoCRM.users.ALL"])?;
         let account = &access.grant.account;
         let (first, last) = account.names();
         Ok(Answer::json(
@@ -411,18 +323,8 @@ impl Zoho {
         ))
     }
 
-    fn user_info(
-        &self,
-        here: &'static Region,
-        call: &Call,
-        now: Instant,
-    ) -> Result<Answer, Answer> {
-        let access = self.opened(
-            here,
-            call,
-            now,
-            &["AaaServer.profile.READ", "aaaserver.profile.READ"],
-        )?;
+    fn user_info(&self, here: &'static Region, call: &Call, now: Instant) -> Result<Answer, Answer> {
+        let access = self.opened(here, call, now, &["AaaServer.profile.READ", "aaaserver.profile.READ"])?;
         let account = &access.grant.account;
         let (first, last) = account.names();
         Ok(Answer::json(
@@ -446,34 +348,15 @@ impl Zoho {
         scopes: &[&str],
     ) -> Result<&Access<Home>, Answer> {
         if call.header("authorization").is_none() {
-            return Err(api_error(
-                StatusCode::UNAUTHORIZED,
-                "AUTHENTICATION_FAILURE",
-                "Authentication failed",
-            ));
+            return Err(api_error(StatusCode::UNAUTHORIZED, "AUTHENTICATION_FAILURE", "Authentication failed"));
         }
         let token = call.credential("Zoho-oauthtoken").unwrap_or_default();
         let access = self
             .ledger
             .access(token, now)
-            .and_then(|access| {
-                if access.grant.site.region == here {
-                    Ok(access)
-                } else {
-                    Err(NoAccess::Unknown)
-                }
-            })
-            .map_err(|_| {
-                api_error(
-                    StatusCode::UNAUTHORIZED,
-                    "INVALID_TOKEN",
-                    "invalid oauth token",
-                )
-            })?;
-        if !scopes
-            .iter()
-            .any(|wanted| access.scopes.iter().any(|scope| scope == wanted))
-        {
+            .and_then(|access| if access.grant.site.region == here { Ok(access) } else { Err(NoAccess::Unknown) })
+            .map_err(|_| api_error(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "invalid oauth token"))?;
+        if !scopes.iter().any(|wanted| access.scopes.iter().any(|scope| scope == wanted)) {
             return Err(api_error(
                 StatusCode::UNAUTHORIZED,
                 "OAUTH_SCOPE_MISMATCH",
@@ -487,10 +370,7 @@ impl Zoho {
 /// `/crm/v8/{thing}`, in any version.
 fn is_crm(path: &str, thing: &str) -> bool {
     let mut parts = path.split('/').skip(1);
-    let version = |part: &str| {
-        part.strip_prefix('v')
-            .is_some_and(|number| number.parse::<f32>().is_ok())
-    };
+    let version = |part: &str| part.strip_prefix('v').is_some_and(|number| number.parse::<f32>().is_ok());
     parts.next() == Some("crm")
         && parts.next().is_some_and(version)
         && parts.next() == Some(thing)
@@ -500,17 +380,11 @@ fn is_crm(path: &str, thing: &str) -> bool {
 /// `Service.group[.sub].OP`
 fn is_scope(scope: &str) -> bool {
     let parts: Vec<&str> = scope.split('.').collect();
-    let is_word = |part: &&str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
+    let is_word =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (3..=4).contains(&parts.len())
         && parts.iter().all(is_word)
-        && parts.last().is_some_and(|last| {
-            ["ALL", "READ", "CREATE", "UPDATE", "DELETE", "WRITE"].contains(last)
-        })
+        && parts.last().is_some_and(|last| ["ALL", "READ", "CREATE", "UPDATE", "DELETE", "WRITE"].contains(last))
 }
 
 fn secret() -> String {
@@ -525,10 +399,7 @@ fn server_info() -> Answer {
             (region.location.into(), server.into())
         })
         .collect();
-    Answer::json(
-        StatusCode::OK,
-        &json!({ "result": "success", "locations": locations }),
-    )
+    Answer::json(StatusCode::OK, &json!({ "result": "success", "locations": locations }))
 }
 
 /// The trap: what went wrong is said under 200.
@@ -548,10 +419,7 @@ fn too_often() -> Answer {
 }
 
 fn api_error(status: StatusCode, code: &str, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({ "code": code, "details": {}, "message": message, "status": "error" }),
-    )
+    Answer::json(status, &json!({ "code": code, "details": {}, "message": message, "status": "error" }))
 }
 
 fn page(title: &str, detail: &str) -> Answer {
@@ -572,10 +440,7 @@ mod tests {
         ("response_type", "code"),
         ("client_id", "crossdock-zoho"),
         ("redirect_uri", BACK),
-        (
-            "scope",
-            "ZohoCRM.modules.ALL,ZohoCRM.org.READ,ZohoCRM.users.READ",
-        ),
+        ("scope", "ZohoCRM.modules.ALL,ZohoCRM.org.READ,ZohoCRM.users.READ"),
         ("access_type", "offline"),
         ("prompt", "consent"),
         ("state", "s t&1"),
@@ -617,24 +482,12 @@ mod tests {
         assert_eq!(tokens["api_domain"], "https://www.zohoapis.eu");
         assert_eq!(tokens["token_type"], "Bearer");
         assert_eq!(tokens["expires_in"], 3600);
-        assert_eq!(
-            tokens["scope"],
-            "ZohoCRM.modules.ALL ZohoCRM.org.READ ZohoCRM.users.READ"
-        );
+        assert_eq!(tokens["scope"], "ZohoCRM.modules.ALL ZohoCRM.org.READ ZohoCRM.users.READ");
 
-        let shown = format!(
-            "Zoho-oauthtoken {}",
-            tokens["access_token"].as_str().unwrap()
-        );
-        let org = scene
-            .get("/www.zohoapis.eu/crm/v8/org", &shown)
-            .await
-            .json();
+        let shown = format!("Zoho-oauthtoken {}", tokens["access_token"].as_str().unwrap());
+        let org = scene.get("/www.zohoapis.eu/crm/v8/org", &shown).await.json();
         assert_eq!(org["org"][0]["company_name"], "Brightline GmbH");
-        let users = scene
-            .get("/www.zohoapis.eu/crm/v8/users?type=CurrentUser", &shown)
-            .await
-            .json();
+        let users = scene.get("/www.zohoapis.eu/crm/v8/users?type=CurrentUser", &shown).await.json();
         assert_eq!(users["users"][0]["full_name"], "Ada Brightline");
         assert_eq!(users["users"][0]["email"], "ada@brightline.example");
     }
@@ -644,17 +497,10 @@ mod tests {
         let scene = Scene::open().await;
         let code = code(&scene, &[("standin_location", "au")]).await;
 
-        let wrong = scene
-            .form("/accounts.zoho.com/oauth/v2/token", &exchange(&code))
-            .await;
-        assert_eq!(
-            (wrong.status, &wrong.json()),
-            (200, &json!({ "error": "invalid_code" }))
-        );
+        let wrong = scene.form("/accounts.zoho.com/oauth/v2/token", &exchange(&code)).await;
+        assert_eq!((wrong.status, &wrong.json()), (200, &json!({ "error": "invalid_code" })));
 
-        let right = scene
-            .form("/accounts.zoho.com.au/oauth/v2/token", &exchange(&code))
-            .await;
+        let right = scene.form("/accounts.zoho.com.au/oauth/v2/token", &exchange(&code)).await;
         assert_eq!(right.json()["api_domain"], "https://www.zohoapis.com.au");
     }
 
@@ -665,20 +511,14 @@ mod tests {
         let cases = [
             (("client_id", "other"), "invalid_client"),
             (("client_secret", "wrong"), "invalid_client_secret"),
-            (
-                ("redirect_uri", "https://app.example/else"),
-                "invalid_redirect_uri",
-            ),
+            (("redirect_uri", "https://app.example/else"), "invalid_redirect_uri"),
             (("code", "1000.x.y"), "invalid_code"),
             (("grant_type", "password"), "general_error"),
         ];
 
         for (change, error) in cases {
             let reply = scene.form(TOKEN, &with(&exchange(&code), &[change])).await;
-            assert_eq!(
-                (reply.status, &reply.json()),
-                (200, &json!({ "error": error }))
-            );
+            assert_eq!((reply.status, &reply.json()), (200, &json!({ "error": error })));
         }
 
         assert!(scene.form(TOKEN, &exchange(&code)).await.json()["access_token"].is_string());
@@ -690,9 +530,7 @@ mod tests {
     async fn a_secret_in_the_query_is_not_seen() {
         let scene = Scene::open().await;
         let code = code(&scene, &[]).await;
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(exchange(&code))
-            .finish();
+        let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(exchange(&code)).finish();
 
         let reply = scene.form(&format!("{TOKEN}?{query}"), &[]).await;
 
@@ -718,20 +556,13 @@ mod tests {
     async fn only_an_offline_consent_brings_a_refresh_token_and_a_second_only_when_asked_again() {
         let scene = Scene::open().await;
         let user = ("standin_user", "bo@brightline.example");
-        let consents = [
-            (vec![user, ("access_type", "online")], false),
-            (vec![user, ("prompt", "")], false),
-            (vec![user], true),
-        ];
+        let consents =
+            [(vec![user, ("access_type", "online")], false), (vec![user, ("prompt", "")], false), (vec![user], true)];
 
         for (changes, refreshable) in consents {
             let code = code(&scene, &changes).await;
             let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
-            assert_eq!(
-                tokens.get("refresh_token").is_some(),
-                refreshable,
-                "{changes:?}"
-            );
+            assert_eq!(tokens.get("refresh_token").is_some(), refreshable, "{changes:?}");
         }
     }
 
@@ -760,10 +591,7 @@ mod tests {
     async fn a_consent_can_be_denied_expired_or_lie_about_its_server() {
         let scene = Scene::open().await;
 
-        let denied = scene
-            .visit(AUTH, &with(&ASK, &[("standin_deny", "true")]))
-            .await
-            .callback();
+        let denied = scene.visit(AUTH, &with(&ASK, &[("standin_deny", "true")])).await.callback();
         assert_eq!(denied["error"], "access_denied");
         assert!(!denied.contains_key("code"));
 
@@ -771,15 +599,9 @@ mod tests {
         let reply = scene.form(TOKEN, &exchange(&expired)).await;
         assert_eq!(reply.json(), json!({ "error": "invalid_code" }));
 
-        let evil = (
-            "standin_accounts_server",
-            "https://accounts.zoho.evil.example",
-        );
+        let evil = ("standin_accounts_server", "https://accounts.zoho.evil.example");
         let lied = scene.visit(AUTH, &with(&ASK, &[evil])).await.callback();
-        assert_eq!(
-            lied["accounts-server"],
-            "https://accounts.zoho.evil.example"
-        );
+        assert_eq!(lied["accounts-server"], "https://accounts.zoho.evil.example");
     }
 
     #[tokio::test]
@@ -790,29 +612,14 @@ mod tests {
         let token = tokens["access_token"].as_str().unwrap();
         let right = format!("Zoho-oauthtoken {token}");
         let cases = [
-            (
-                "/www.zohoapis.eu/crm/v8/org",
-                format!("Bearer {token}"),
-                "INVALID_TOKEN",
-            ),
-            (
-                "/www.zohoapis.com/crm/v8/org",
-                right.clone(),
-                "INVALID_TOKEN",
-            ),
-            (
-                "/www.zohoapis.eu/crm/v8/users",
-                right,
-                "OAUTH_SCOPE_MISMATCH",
-            ),
+            ("/www.zohoapis.eu/crm/v8/org", format!("Bearer {token}"), "INVALID_TOKEN"),
+            ("/www.zohoapis.com/crm/v8/org", right.clone(), "INVALID_TOKEN"),
+            ("/www.zohoapis.eu/crm/v8/users", right, "OAUTH_SCOPE_MISMATCH"),
         ];
 
         for (path, shown, code) in cases {
             let reply = scene.get(path, &shown).await;
-            assert_eq!(
-                (reply.status, reply.json()["code"].as_str()),
-                (401, Some(code))
-            );
+            assert_eq!((reply.status, reply.json()["code"].as_str()), (401, Some(code)));
         }
         let silent = scene.visit("/www.zohoapis.eu/crm/v8/org", &[]).await;
         assert_eq!(silent.json()["code"], "AUTHENTICATION_FAILURE");
@@ -824,31 +631,14 @@ mod tests {
         let code = code(&scene, &[]).await;
         let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
         let refresh = tokens["refresh_token"].as_str().unwrap();
-        let shown = format!(
-            "Zoho-oauthtoken {}",
-            tokens["access_token"].as_str().unwrap()
-        );
+        let shown = format!("Zoho-oauthtoken {}", tokens["access_token"].as_str().unwrap());
 
-        let revoked = scene
-            .form(
-                "/accounts.zoho.eu/oauth/v2/token/revoke",
-                &[("token", refresh)],
-            )
-            .await;
+        let revoked = scene.form("/accounts.zoho.eu/oauth/v2/token/revoke", &[("token", refresh)]).await;
 
         assert_eq!(revoked.json(), json!({ "status": "success" }));
         let renewed = scene.form(TOKEN, &renewal(refresh)).await;
-        assert_eq!(
-            (renewed.status, renewed.json()),
-            (200, json!({ "error": "invalid_code" }))
-        );
-        assert_eq!(
-            scene
-                .get("/www.zohoapis.eu/crm/v8/org", &shown)
-                .await
-                .status,
-            401
-        );
+        assert_eq!((renewed.status, renewed.json()), (200, json!({ "error": "invalid_code" })));
+        assert_eq!(scene.get("/www.zohoapis.eu/crm/v8/org", &shown).await.status, 401);
     }
 
     #[tokio::test]
@@ -856,41 +646,15 @@ mod tests {
         let scene = Scene::open().await;
         let code = code(&scene, &[("standin_user", "cy@brightline.example")]).await;
         let tokens = scene.form(TOKEN, &exchange(&code)).await.json();
-        let shown = format!(
-            "Zoho-oauthtoken {}",
-            tokens["access_token"].as_str().unwrap()
-        );
-        let expire = |user: &str| OauthOrder {
-            expire_access_tokens: true,
-            user: Some(user.into()),
-            ..OauthOrder::default()
-        };
+        let shown = format!("Zoho-oauthtoken {}", tokens["access_token"].as_str().unwrap());
+        let expire =
+            |user: &str| OauthOrder { expire_access_tokens: true, user: Some(user.into()), ..OauthOrder::default() };
 
-        scene
-            .control
-            .oauth("zoho", &expire("other@brightline.example"))
-            .await
-            .unwrap();
-        assert_eq!(
-            scene
-                .get("/www.zohoapis.eu/crm/v8/org", &shown)
-                .await
-                .status,
-            200
-        );
+        scene.control.oauth("zoho", &expire("other@brightline.example")).await.unwrap();
+        assert_eq!(scene.get("/www.zohoapis.eu/crm/v8/org", &shown).await.status, 200);
 
-        scene
-            .control
-            .oauth("zoho", &expire("cy@brightline.example"))
-            .await
-            .unwrap();
-        assert_eq!(
-            scene
-                .get("/www.zohoapis.eu/crm/v8/org", &shown)
-                .await
-                .status,
-            401
-        );
+        scene.control.oauth("zoho", &expire("cy@brightline.example")).await.unwrap();
+        assert_eq!(scene.get("/www.zohoapis.eu/crm/v8/org", &shown).await.status, 401);
     }
 
     #[tokio::test]
@@ -911,20 +675,12 @@ mod tests {
         let mut renew = |at| post(&mut zoho, TOKEN, &renewal(&refresh), at);
 
         for second in 0..10 {
-            assert!(
-                renew(start + Duration::from_secs(second))
-                    .1
-                    .contains("access_token")
-            );
+            assert!(renew(start + Duration::from_secs(second)).1.contains("access_token"));
         }
         let (status, body) = renew(start + Duration::from_secs(599));
         assert_eq!(status, 400);
         assert!(body.contains("Access Denied"), "{body}");
-        assert!(
-            renew(start + Duration::from_secs(600))
-                .1
-                .contains("access_token")
-        );
+        assert!(renew(start + Duration::from_secs(600)).1.contains("access_token"));
     }
 
     #[test]
@@ -949,15 +705,10 @@ mod tests {
     }
 
     fn consent(zoho: &mut Zoho, more: &str, at: Instant) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(ASK)
-            .finish();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(ASK).finish();
         let answer = zoho.answer(&call("GET", &format!("{AUTH}?{query}{more}"), ""), at);
         let location = url::Url::parse(answer.find_header("location").unwrap()).unwrap();
-        let (_, code) = location
-            .query_pairs()
-            .find(|(name, _)| name == "code")
-            .unwrap();
+        let (_, code) = location.query_pairs().find(|(name, _)| name == "code").unwrap();
         code.into_owned()
     }
 
@@ -969,9 +720,7 @@ mod tests {
     }
 
     fn post(zoho: &mut Zoho, path: &str, form: &[(&str, &str)], at: Instant) -> (u16, String) {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let mut call = call("POST", path, &body);
         let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
         call.headers.insert("content-type", form);
