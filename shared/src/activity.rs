@@ -233,7 +233,8 @@ pub enum Author {
 pub enum Priority {
     /// It can wait.
     Low,
-    /// As most are.
+    /// As most are; `medium` to some.
+    #[serde(alias = "medium")]
     Normal,
     /// Soon.
     High,

@@ -1,6 +1,6 @@
 //! The functions' environment in the form that `sam local invoke --env-vars` reads.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -10,11 +10,13 @@ use crate::{
     stack::Description,
 };
 
+const FILE: &str = "env.json";
+
 /// Where the images that SAM runs functions in keep their roots; ours are on this machine.
 const IMAGE_CERTIFICATES: &str = "/etc/pki/tls/certs/ca-bundle.crt";
 
 /// Writes each function's variables as deployed, and where a container finds the emulator.
-pub async fn write(file: &Path, description: &Description) -> Result<()> {
+pub async fn write(description: &Description, announce: bool) -> Result<()> {
     let lambda = aws_sdk_lambda::Client::new(&description.sdk());
     let mut functions = Map::new();
     for (logical_id, physical) in &description.functions {
@@ -32,7 +34,8 @@ pub async fn write(file: &Path, description: &Description) -> Result<()> {
         functions.insert(logical_id.clone(), variables);
     }
     let text = serde_json::to_vec_pretty(&functions).context("cannot write env.json")?;
-    paths::write_private(file, &text)
+    paths::write_private(&description.home.join(FILE), &text)?;
+    if announce { paths::write_private(&paths::local().join(FILE), &text) } else { Ok(()) }
 }
 
 fn in_a_container(mut variables: BTreeMap<String, String>, emulator: &str) -> Value {

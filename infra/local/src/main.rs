@@ -8,8 +8,8 @@ use local::{
     error::{Context, Error, Result},
     paths,
     progress::Progress,
-    seed::Tenant,
     python::Python,
+    seed::Tenant,
     stack::{self, Description, Options, Stack},
     template::Template,
     watch::Watch,
@@ -90,13 +90,23 @@ async fn run(command: Option<Command>) -> Result<()> {
     }
 }
 
+/// The stack that a command is about.
+fn running() -> Result<Description> {
+    Description::of_running(named_port()?)
+}
+
 fn first_port() -> Result<u16> {
+    Ok(named_port()?.unwrap_or(3000))
+}
+
+fn named_port() -> Result<Option<u16>> {
     let Ok(text) = std::env::var("CROSSDOCK_PORT") else {
-        return Ok(3000);
+        return Ok(None);
     };
     text.parse()
         .ok()
         .filter(|port| (1..=u16::MAX - 2).contains(port))
+        .map(Some)
         .ok_or_else(|| Error::new(format!("CROSSDOCK_PORT is {text}")).next("A port number, please."))
 }
 
@@ -166,7 +176,7 @@ fn summary(stack: &Description, seconds: f64) -> String {
 }
 
 async fn deploy_changed() -> Result<()> {
-    let stack = Description::of_running()?;
+    let stack = running()?;
     let template = Template::read()?;
     let progress = Progress::new();
     let packages = progress.step("Functions built", async |step| binaries::ready(&template, step).await).await?;
@@ -180,7 +190,7 @@ async fn deploy_changed() -> Result<()> {
 }
 
 async fn token(role: &str, tenant: usize) -> Result<()> {
-    let stack = Description::of_running()?;
+    let stack = running()?;
     println!("{}", stack.sign_in(numbered(&stack, tenant)?.user(role)?).await?);
     Ok(())
 }
@@ -194,7 +204,7 @@ fn numbered(stack: &Description, tenant: usize) -> Result<&Tenant> {
 
 /// Addresses, keys and fresh tokens of one tenant, as lines for a shell. None of the values has a character to quote.
 async fn environment(tenant: usize) -> Result<()> {
-    let stack = Description::of_running()?;
+    let stack = running()?;
     let tenant = numbered(&stack, tenant)?;
     let mut lines = vec![
         ("API".to_owned(), stack.api_url.clone()),
@@ -217,7 +227,7 @@ async fn environment(tenant: usize) -> Result<()> {
 }
 
 async fn invoke(function: &str, event: &std::path::Path) -> Result<()> {
-    let stack = Description::of_running()?;
+    let stack = running()?;
     let text = std::fs::read(event).context(format!("cannot read {}", event.display()))?;
     let event = serde_json::from_slice(&text).context(format!("{} is no JSON", event.display()))?;
     let answer = stack.invoke(function, &event).await?;

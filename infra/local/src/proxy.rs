@@ -1,6 +1,6 @@
 //! One stable address in front of the HTTP API, whatever id the emulator gave it.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
@@ -29,14 +29,15 @@ struct Proxy {
 /// Passes every request on, connection upgrades (WebSocket) included, until it is dropped.
 pub async fn serve(listener: TcpListener, upstream: Upstream) -> io::Result<()> {
     let proxy = Arc::new(Proxy {
-        client: Client::builder(TokioExecutor::new()).build_http(),
+        // Shorter than the emulator keeps a connection, so that it is never the one to close it first.
+        client: Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build_http(),
         upstream,
         port: listener.local_addr()?.port(),
     });
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             // Out of file descriptors, most likely: the next connection may fare better.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -115,4 +116,84 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(text.to_owned()));
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// An upstream that answers its first request with `answer`, then echoes; and the proxy before it.
+    async fn before(answer: &'static str) -> (TcpStream, tokio::task::JoinHandle<String>) {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = upstream.local_addr().unwrap().to_string();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = upstream.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            tokio::spawn(async move {
+                let (mut from, mut to) = stream.split();
+                tokio::io::copy(&mut from, &mut to).await
+            });
+            String::from_utf8(head).unwrap()
+        });
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
+        tokio::spawn(serve(proxy, Upstream { authority, prefix: "/_aws/execute-api/id/$default".into() }));
+        (client, asked)
+    }
+
+    async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+        let mut read = Vec::new();
+        while !read.ends_with(end.as_bytes()) {
+            read.push(stream.read_u8().await.unwrap());
+        }
+        String::from_utf8(read).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_keeps_its_path_its_query_and_its_host_and_gets_the_gateways_headers() {
+        let (mut client, asked) = before("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+
+        client.write_all(b"GET /a%2Fb/c?x=%20&x=2 HTTP/1.1\r\nhost: 127.0.0.1:3000\r\n\r\n").await.unwrap();
+
+        assert!(read_until(&mut client, "\r\n\r\nok").await.starts_with("HTTP/1.1 200"));
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with("GET /_aws/execute-api/id/$default/a%2Fb/c?x=%20&x=2 HTTP/1.1"), "{asked}");
+        for header in ["host: 127.0.0.1:3000", "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"] {
+            assert!(asked.contains(header), "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upgraded_connection_carries_bytes_both_ways() {
+        let (mut client, _asked) =
+            before("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(read_until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 101"));
+        client.write_all(b"there and back").await.unwrap();
+
+        read_until(&mut client, "there and back").await;
+    }
+
+    #[tokio::test]
+    async fn an_emulator_that_is_gone_is_a_bad_gateway() {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", proxy.local_addr().unwrap());
+        // Port 9 is reserved for discarding what one sends there; nobody does so any more.
+        tokio::spawn(serve(proxy, Upstream { authority: "127.0.0.1:9".into(), prefix: String::new() }));
+
+        assert_eq!(reqwest::get(url).await.unwrap().status(), 502);
+    }
 }

@@ -247,23 +247,28 @@ impl People {
         })
     }
 
-    /// Adds a person who can sign in at once.
+    /// Adds a person who can sign in at once. One who is there already, from a start that was interrupted, is told the
+    /// tenant anew.
     pub async fn add(&self, user: &User, tenant: &str) -> Result<()> {
         let what = || format!("cannot add {}", user.email);
-        let mut create = self
-            .cognito
-            .admin_create_user()
-            .user_pool_id(&self.pool)
-            .username(&user.email)
-            .message_action(MessageActionType::Suppress)
-            .user_attributes(attribute("email", &user.email)?)
-            .user_attributes(attribute("email_verified", "true")?)
-            .user_attributes(attribute("custom:tenant", tenant)?)
-            .user_attributes(attribute("custom:role", &user.role)?);
+        let mut attributes = vec![
+            attribute("email", &user.email)?,
+            attribute("email_verified", "true")?,
+            attribute("custom:tenant", tenant)?,
+            attribute("custom:role", &user.role)?,
+        ];
         if let Some(team) = &user.team {
-            create = create.user_attributes(attribute("custom:team", team)?);
+            attributes.push(attribute("custom:team", team)?);
         }
-        create.send().await.context(what())?;
+        let create = self.cognito.admin_create_user().user_pool_id(&self.pool).username(&user.email);
+        let create = create.message_action(MessageActionType::Suppress).set_user_attributes(Some(attributes.clone()));
+        if let Err(error) = create.send().await {
+            if !error.as_service_error().is_some_and(|error| error.is_username_exists_exception()) {
+                return Err(error).context(what());
+            }
+            let update = self.cognito.admin_update_user_attributes().user_pool_id(&self.pool).username(&user.email);
+            update.set_user_attributes(Some(attributes)).send().await.context(what())?;
+        }
         self.cognito
             .admin_set_user_password()
             .user_pool_id(&self.pool)

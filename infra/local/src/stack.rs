@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use aws_config::SdkConfig;
@@ -26,6 +26,8 @@ use crate::{
     template::Template,
 };
 
+const DESCRIPTION: &str = "stack.json";
+
 /// How a stack is started.
 pub struct Options {
     /// Where it keeps its data.
@@ -34,10 +36,8 @@ pub struct Options {
     pub ports: Ports,
     /// Whether the data outlives the run.
     pub keep: bool,
-    /// Where `stack.json` goes.
-    pub description: PathBuf,
-    /// Where the environment file for `sam local invoke` goes.
-    pub environment: PathBuf,
+    /// Whether `target/local/stack.json` and `env.json` speak of it, as well as those in its own folder.
+    pub announce: bool,
     /// Whether the tenants get something to try things out with.
     pub furnish: bool,
     /// Further template parameters.
@@ -56,30 +56,14 @@ pub enum Ports {
 impl Options {
     /// The stack of the person at the keyboard.
     pub fn demo(home: Home, port: u16) -> Self {
-        Self {
-            home,
-            ports: Ports::From(port),
-            keep: true,
-            description: paths::local().join("stack.json"),
-            environment: paths::local().join("env.json"),
-            furnish: true,
-            parameters: Vec::new(),
-        }
+        Self { home, ports: Ports::From(port), keep: true, announce: true, furnish: true, parameters: Vec::new() }
     }
 
     /// A fresh stack for one test process.
     pub fn test() -> Result<Self> {
         let home = Home::take_any("test")?;
         home.clear()?;
-        Ok(Self {
-            description: home.path("stack.json"),
-            environment: home.path("env.json"),
-            home,
-            ports: Ports::Free,
-            keep: false,
-            furnish: false,
-            parameters: Vec::new(),
-        })
+        Ok(Self { announce: false, home, ports: Ports::Free, keep: false, furnish: false, parameters: Vec::new() })
     }
 }
 
@@ -115,18 +99,46 @@ pub struct Description {
 }
 
 impl Description {
-    /// That of the stack which runs on this machine.
-    pub fn of_running() -> Result<Self> {
+    /// That of the stack which runs at this port, or else of the one that was started last.
+    pub fn of_running(port: Option<u16>) -> Result<Self> {
         let none = || Error::new("no stack is running").next("Start one: cargo run -p local");
-        let file = paths::local().join("stack.json");
-        let text = std::fs::read(&file).map_err(|_| none())?;
-        let description: Self = serde_json::from_slice(&text)
-            .context(format!("cannot read {}", file.display()))
-            .map_err(|error| error.next("Start the stack anew: cargo run -p local"))?;
+        let file = match port {
+            Some(port) => paths::local().join(port.to_string()).join(DESCRIPTION),
+            None => paths::local().join(DESCRIPTION),
+        };
+        let description = Self::read(&file)?.ok_or_else(none)?;
         // One that was killed leaves its description behind.
         let address = description.emulator_url.trim_start_matches("http://");
         std::net::TcpStream::connect(address).map_err(|_| none())?;
         Ok(description)
+    }
+
+    fn read(file: &Path) -> Result<Option<Self>> {
+        let Ok(text) = std::fs::read(file) else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .context(format!("cannot read {}", file.display()))
+            .map_err(|error| error.next("Start the stack anew: cargo run -p local"))
+    }
+
+    /// Writes it into the stack's own folder and, for whoever looks there first, to `shared`.
+    fn write(&self, shared: Option<&Path>) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).context("cannot describe the stack")?;
+        let own = self.home.join(DESCRIPTION);
+        [Some(own.as_path()), shared].into_iter().flatten().try_for_each(|file| paths::write_private(file, &text))
+    }
+
+    /// Removes it again: whoever finds it takes the stack for running.
+    fn remove(&self, shared: Option<&Path>) {
+        let _ = std::fs::remove_file(self.home.join(DESCRIPTION));
+        if let Some(file) = shared
+            && let Ok(Some(last)) = Self::read(file)
+            && last.home == self.home
+        {
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// The SDK's configuration for this stack, with the administrator's credentials.
@@ -165,8 +177,9 @@ impl Description {
 /// A running stack.
 pub struct Stack {
     description: Description,
-    description_file: PathBuf,
+    announced: Option<PathBuf>,
     emulator: Emulator,
+    api: tokio::task::AbortHandle,
     _servers: JoinSet<std::io::Result<()>>,
     _home: Home,
 }
@@ -207,7 +220,7 @@ impl Stack {
             authority: emulator.url().replace("http://", ""),
             prefix: format!("/_aws/execute-api/{}/$default", deployed.output("ApiId")?),
         };
-        servers.spawn(proxy::serve(sockets.api, upstream));
+        let api = servers.spawn(proxy::serve(sockets.api, upstream));
         servers.spawn(standin::serve(sockets.standin));
 
         secrets.publish(&sdk, &deployed).await?;
@@ -233,16 +246,10 @@ impl Stack {
             binaries: deployed.binaries.clone(),
             home: home.path(""),
         };
-        environment::write(&options.environment, &description).await?;
-        let text = serde_json::to_vec_pretty(&description).context("cannot describe the stack")?;
-        paths::write_private(&options.description, &text)?;
-        Ok(Self {
-            description,
-            description_file: options.description,
-            emulator,
-            _servers: servers,
-            _home: options.home,
-        })
+        let announced = options.announce.then(|| paths::local().join(DESCRIPTION));
+        environment::write(&description, options.announce).await?;
+        description.write(announced.as_deref())?;
+        Ok(Self { description, announced, emulator, api, _servers: servers, _home: options.home })
     }
 
     /// What is where.
@@ -261,8 +268,9 @@ impl Stack {
 
     /// Saves the data, if it is kept, and ends everything.
     pub async fn stop(self) -> Result<()> {
-        // Whoever finds the file takes the stack for running.
-        let _ = std::fs::remove_file(&self.description_file);
+        // Nothing more comes in while the last of it is worked on.
+        self.api.abort();
+        self.description.remove(self.announced.as_deref());
         self.emulator.stop().await
     }
 }

@@ -38,7 +38,9 @@ pub struct Workspace {
 impl Workspace {
     /// This one.
     pub fn read() -> Result<Self> {
-        let output = cargo(Path::new(env!("CARGO_MANIFEST_DIR"))).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+        let output = cargo(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()?;
         let known: Value = serde_json::from_slice(&output.stdout)?;
         let path = |name: &str| known[name].as_str().map(PathBuf::from).ok_or("cargo metadata tells no folders");
         let (root, target) = (path("workspace_root")?, path("target_directory")?);

@@ -95,7 +95,8 @@ impl Business {
     /// The change of another booking, as API Gateway hands Supabase's webhook to a function.
     pub fn webhook(&self) -> Vec<u8> {
         let (_, record) = booking();
-        let body = json!({ "type": "UPDATE", "table": "bookings", "schema": "public", "record": record, "old_record": null });
+        let body =
+            json!({ "type": "UPDATE", "table": "bookings", "schema": "public", "record": record, "old_record": null });
         let bearer = format!("Bearer {}", self.key.expose_secret());
         call("POST", "/api/webhooks/booking-events", "", &bearer, &body.to_string())
     }

@@ -20,8 +20,8 @@ pub struct Cost {
     pub bytes: usize,
     /// To accept an event.
     pub accepted: f64,
-    /// To accept it again.
-    pub duplicate: f64,
+    /// Whether it was recognised when it came again.
+    pub stored_once: bool,
     /// From the stored event to the logged success, with one endpoint.
     pub delivered: (f64, f64),
 }
@@ -57,14 +57,12 @@ pub async fn measure(cloud: &Cloud) -> Result<Cost> {
     let event = business.event();
     event::accept(&line.table, event.clone()).await?;
     let (accepted, _) = units.take();
-    let (_, was_there) = event::accept(&line.table, event.clone()).await?;
-    // The answer to a refused write does not tell its units. It is one write of the same item, and is billed as such.
-    let (told, _) = units.take();
-    let duplicate = if was_there { told + accepted } else { f64::NAN };
+    let (_, stored_once) = event::accept(&line.table, event.clone()).await?;
+    units.take();
     line.deliver(&event).await?;
     let delivered = units.take();
     let bytes = event.payload("dev")?.len();
-    Ok(Cost { bytes, accepted, duplicate, delivered })
+    Ok(Cost { bytes, accepted, stored_once, delivered })
 }
 
 impl Line<'_> {

@@ -83,7 +83,8 @@ impl Desk {
     fn event(&self, n: usize) -> Value {
         let conversation = n / 10;
         let hour = conversation % HOURS;
-        let at = self.now - SignedDuration::from_hours(hour as i64 + 1) + SignedDuration::from_secs((n % 10 * 97 + conversation % 60) as i64);
+        let at = self.now - SignedDuration::from_hours(hour as i64 + 1)
+            + SignedDuration::from_secs((n % 10 * 97 + conversation % 60) as i64);
         let agent = format!("agent-{}", conversation % AGENTS);
         let mut event = json!({
             "id": format!("e{n}"),
@@ -148,7 +149,8 @@ impl Desk {
     }
 
     async fn double(&self) -> Result<()> {
-        let (from, to) = (day_of(&Zone::UTC, self.now - SignedDuration::from_hours(24 * 70)), day_of(&Zone::UTC, self.now));
+        let (from, to) =
+            (day_of(&Zone::UTC, self.now - SignedDuration::from_hours(24 * 70)), day_of(&Zone::UTC, self.now));
         for channel in [None, Some(shared::activity::Channel::Whatsapp)] {
             let series = Series { scope: Scope::Tenant, channel };
             let mut rows = self.table.list_all(&key::totals(self.tenant, &series, from, to)).await?;

@@ -29,10 +29,7 @@ pub fn measure() -> Hour {
         let right = quantile(&values, part);
         (sketch.quantile(part).unwrap_or(f64::NAN) - right).abs() / right * 100.0
     };
-    Hour {
-        bytes: sketch.to_bytes().len(),
-        error: [0.5, 0.9, 0.99, 0.999].map(error).into_iter().fold(0.0, f64::max),
-    }
+    Hour { bytes: sketch.to_bytes().len(), error: [0.5, 0.9, 0.99, 0.999].map(error).into_iter().fold(0.0, f64::max) }
 }
 
 /// The same numbers in every run (`SplitMix64`).

@@ -35,7 +35,10 @@ impl Node {
             let npm = find("npm").ok_or("there is no npm here")?;
             fs::write(folder.join("package.json"), MANIFEST)?;
             fs::write(folder.join("package-lock.json"), LOCK)?;
-            let done = Command::new(npm).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder).output()?;
+            let done = Command::new(npm)
+                .args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"])
+                .current_dir(&folder)
+                .output()?;
             if !done.status.success() {
                 return Err(format!("npm ci: {}", String::from_utf8_lossy(&done.stderr).trim()).into());
             }

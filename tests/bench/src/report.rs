@@ -86,10 +86,12 @@ impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let heads = ["what", "budget", "measured", "yardstick"];
-        let rows: Vec<[&str; 4]> = self.lines.iter().map(|line| [&*line.what, &*line.budget, &*line.measured, &*line.yardstick]).collect();
+        let rows: Vec<[&str; 4]> =
+            self.lines.iter().map(|line| [&*line.what, &*line.budget, &*line.measured, &*line.yardstick]).collect();
         let wide = |text: &str| text.chars().count();
-        let widths: Vec<usize> =
-            (0..4).map(|column| rows.iter().map(|row| wide(row[column])).chain([wide(heads[column])]).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..4)
+            .map(|column| rows.iter().map(|row| wide(row[column])).chain([wide(heads[column])]).max().unwrap_or(0))
+            .collect();
         let mut text = String::new();
         let mut put = |cells: [&str; 4], verdict: &str| {
             for (cell, width) in cells.iter().zip(&widths) {
@@ -103,11 +105,14 @@ impl Report {
         let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
         put([&rules[0], &rules[1], &rules[2], &rules[3]], "───────");
         for (row, line) in rows.iter().zip(&self.lines) {
-            put(*row, match line.kept {
-                Some(true) => "✓",
-                Some(false) => "✗",
-                None => "",
-            });
+            put(
+                *row,
+                match line.kept {
+                    Some(true) => "✓",
+                    Some(false) => "✗",
+                    None => "",
+                },
+            );
         }
         text
     }

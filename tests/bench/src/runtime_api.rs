@@ -91,7 +91,8 @@ impl Function {
             .stdout(log.try_clone()?)
             .stderr(log);
         let began = Instant::now();
-        let mut process = Process { log: log_path, name: program.name.clone(), child: command.spawn()?, calls, door: address, open };
+        let mut process =
+            Process { log: log_path, name: program.name.clone(), child: command.spawn()?, calls, door: address, open };
         let next = process.hear()?;
         let init = began.elapsed();
         if !next.path.ends_with("/invocation/next") {

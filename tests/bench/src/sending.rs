@@ -15,8 +15,10 @@ use crate::{
 
 /// What was seen.
 pub struct Sent {
-    /// Deliveries a second.
-    pub rate: f64,
+    /// Deliveries a second, from the first event handed over to the last answer.
+    pub whole_rate: f64,
+    /// The same without the tenth at either end, where fewer are under way.
+    pub middle_rate: f64,
     /// Microseconds of CPU of one.
     pub cpu: f64,
     /// Microseconds of CPU that the table, TLS and the receiver took for it.
@@ -34,7 +36,9 @@ pub fn measure(cloud: &Cloud, program: &Program, messages: &[Value], size: usize
     if let Some(aside) = &aside {
         let (taskset, arguments) = aside.first_core();
         let function = std::mem::replace(&mut program.path, taskset);
-        program.arguments.splice(0..0, arguments.map(str::to_owned).into_iter().chain([function.display().to_string()]));
+        program
+            .arguments
+            .splice(0..0, arguments.map(str::to_owned).into_iter().chain([function.display().to_string()]));
     }
     let mut function = Function::start(&program)?;
     cloud.received();
@@ -43,12 +47,13 @@ pub fn measure(cloud: &Cloud, program: &Program, messages: &[Value], size: usize
     deliver(&mut function, batches.next().unwrap_or_default())?;
     let first = cloud.received().len();
     let around = || process::cpu(std::process::id());
-    let (before, around_before) = (function.cpu()?, around()?);
+    let (before, around_before, began) = (function.cpu()?, around()?, Instant::now());
     let mut count = 0;
     for messages in batches {
         deliver(&mut function, messages)?;
         count += messages.len();
     }
+    let took = began.elapsed();
     let cpu = function.cpu()?.saturating_sub(before);
     let around = around()?.saturating_sub(around_before);
     let received = cloud.received();
@@ -56,7 +61,8 @@ pub fn measure(cloud: &Cloud, program: &Program, messages: &[Value], size: usize
         return Err(format!("{} of {} deliveries arrived", first + received.len(), messages.len()).into());
     }
     Ok(Sent {
-        rate: rate(&received),
+        whole_rate: count as f64 / took.as_secs_f64(),
+        middle_rate: middle(&received),
         cpu: us(cpu) / count as f64,
         around: us(around) / count as f64,
         memory: mib(function.memory()?),
@@ -64,8 +70,8 @@ pub fn measure(cloud: &Cloud, program: &Program, messages: &[Value], size: usize
     })
 }
 
-/// A second, without the tenth at either end, where fewer are under way.
-fn rate(received: &[Instant]) -> f64 {
+/// Arrivals a second, without the tenth at either end.
+fn middle(received: &[Instant]) -> f64 {
     let end = received.len() / 10;
     match &received[end..received.len() - end] {
         [first, .., last] => (received.len() - 2 * end - 1) as f64 / last.duration_since(*first).as_secs_f64(),

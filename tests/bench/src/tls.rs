@@ -41,7 +41,10 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.serialize_der())))?;
+            .with_single_cert(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.serialize_der())),
+            )?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
@@ -56,7 +59,10 @@ impl Authority {
                 let tls = tls.clone();
                 tokio::spawn(async move {
                     let _ = outer.set_nodelay(true);
-                    let (Ok(mut outer), Ok(mut inner)) = tokio::join!(tls.accept(outer), TcpStream::connect(behind)) else { return };
+                    let (Ok(mut outer), Ok(mut inner)) = tokio::join!(tls.accept(outer), TcpStream::connect(behind))
+                    else {
+                        return;
+                    };
                     let _ = inner.set_nodelay(true);
                     let _ = copy_bidirectional(&mut outer, &mut inner).await;
                 });

@@ -123,7 +123,7 @@ impl Addresses<'_> {
                 push("done", "conversation.resolved", 5, mine);
             }
         }
-        for (n, priority) in ["high", "medium", "low"].iter().enumerate() {
+        for (n, priority) in ["high", "normal", "low"].iter().enumerate() {
             events.push(json!({
                 "id": format!("ticket-{n}-open"), "type": "ticket.opened", "occurred_at": at(30), "channel": "whatsapp",
                 "ticket_id": format!("T-{n}"), "priority": priority, "agent_id": agent, "team": "front-desk",
