@@ -190,6 +190,15 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// Whose it is.
+    pub fn tenant(&self) -> TenantId {
+        match self {
+            Self::Deliver { tenant, .. } | Self::Check { tenant, .. } => *tenant,
+        }
+    }
+}
+
 /// One attempt, as it is logged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempt {

@@ -26,6 +26,9 @@ use crate::error::{Error, Result};
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(15);
 
+/// The longest address that is taken.
+const LONGEST: usize = 2_048;
+
 /// How much of an answer's body is kept.
 const KEPT: usize = 20_000;
 
@@ -76,6 +79,12 @@ pub fn is_public(address: IpAddr) -> bool {
     !FORBIDDEN.iter().any(|net| net.contains(&address))
 }
 
+/// What may be shown of an address: its host, and the port where it is not the usual one.
+pub fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// An address that must not be called, and why.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -113,6 +122,9 @@ pub enum Silence {
     Timeout,
 }
 
+/// Without it there is no way out that is guarded: then the function does not start.
+const BUILDS: &str = "an HTTP client can be built";
+
 /// The way out. Built once, cheap to clone.
 #[derive(Clone)]
 pub struct Egress {
@@ -137,8 +149,8 @@ impl Egress {
         let allowed: Vec<Origin> =
             allowed.split(',').filter_map(|origin| Url::parse(origin.trim()).ok()).map(|url| url.origin()).collect();
         Self {
-            guarded: client().dns_resolver(PublicOnly).build().unwrap_or_default(),
-            exempt: (!allowed.is_empty()).then(|| client().build().unwrap_or_default()),
+            guarded: client().dns_resolver(PublicOnly).build().expect(BUILDS),
+            exempt: (!allowed.is_empty()).then(|| client().build().expect(BUILDS)),
             allowed,
             vendors: Url::parse(vendors).ok(),
         }
@@ -146,6 +158,9 @@ impl Egress {
 
     /// Reads an address that somebody wants called, and says why not.
     pub fn check(&self, text: &str) -> Result<Url, Refused> {
+        if text.len() > LONGEST {
+            return Err(Refused("must have at most 2,048 characters"));
+        }
         let url = Url::parse(text).map_err(|_| Refused("is not a URL"))?;
         self.admit(&url)?;
         Ok(url)

@@ -21,6 +21,9 @@ use crate::{
     trace::TraceId,
 };
 
+/// So many faults are told: an answer has its limits, too.
+const MOST_FAULTS: usize = 100;
+
 /// The largest body that any route takes, unless it says otherwise.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
@@ -90,6 +93,14 @@ impl Call {
     /// The header, where it is there once and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The header that says on what terms the call is made: one that cannot be read is not taken for missing.
+    pub fn term(&self, name: &'static str) -> Result<Option<&str>> {
+        match self.headers.get(name) {
+            Some(value) => value.to_str().map(Some).map_err(|_| Error::invalid(name, "must be ASCII")),
+            None => Ok(None),
+        }
     }
 
     /// The token of `Authorization: Bearer …`.
@@ -408,7 +419,10 @@ impl Reply {
             "detail": error.public(),
         });
         if let Error::Invalid(faults) = error {
-            body["errors"] = json!(faults);
+            body["errors"] = json!(faults.iter().take(MOST_FAULTS).collect::<Vec<_>>());
+            if faults.len() > MOST_FAULTS {
+                body["detail"] = json!(format!("{}; the first {MOST_FAULTS} of {} faults", error.public(), faults.len()));
+            }
         }
         if let Some(trace) = trace {
             body["trace_id"] = json!(trace);

@@ -87,7 +87,7 @@ async fn run<F>(
 where
     F: AsyncFnOnce() -> Result<Reply>,
 {
-    let Some(name) = call.header("idempotency-key") else {
+    let Some(name) = call.term("idempotency-key")? else {
         return work().await;
     };
     if name.is_empty() || name.len() > 255 {

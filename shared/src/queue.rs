@@ -1,10 +1,11 @@
-//! A queue that we send to.
+//! The queue of deliveries.
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::error::{Error, Result};
+use crate::{
+    delivery::Job,
+    error::{Error, Result},
+};
 
 /// The longest that SQS holds a message back.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(900);
@@ -40,8 +41,9 @@ impl Queue {
         (Self(Way::Kept(kept.clone())), kept)
     }
 
-    /// Sends one message, to be seen after `delay` (at most [`LONGEST_DELAY`]).
-    pub async fn send(&self, message: &impl Serialize, delay: Duration) -> Result<()> {
+    /// Sends one message, to be seen after `delay` (at most [`LONGEST_DELAY`]). The tenant is its group: SQS serves the
+    /// groups of a standard queue fairly, so that one tenant's backlog does not delay the others.
+    pub async fn send(&self, message: &Job, delay: Duration) -> Result<()> {
         let (client, url) = match &self.0 {
             Way::Sqs { client, url } => (client, url),
             #[cfg(feature = "testing")]
@@ -57,6 +59,7 @@ impl Queue {
         client
             .send_message()
             .queue_url(url)
+            .message_group_id(message.tenant().to_string())
             .message_body(body)
             .delay_seconds(i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(900))
             .send()

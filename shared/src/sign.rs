@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// How far the sender's clock may be off, either way.
 const TOLERANCE_S: u64 = 300;
+/// So many signatures are looked at.
+const MOST_SIGNATURES: usize = 8;
 
 /// The three headers for one attempt. Several secrets while one replaces another.
 pub fn headers(secrets: &[&SecretString], id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap> {
@@ -59,15 +61,17 @@ pub fn verify(secrets: &[SecretString], headers: &HeaderMap, now: Timestamp, bod
     if now.as_second().abs_diff(signed_at) > TOLERANCE_S {
         return Err(Flaw::Clock);
     }
+    // A sender that rotates its secret sends two; nobody makes us compare thousands.
     let given: Vec<Vec<u8>> = signatures
         .split(' ')
+        .take(MOST_SIGNATURES)
         .filter_map(|signature| BASE64.decode(signature.strip_prefix("v1,")?.as_bytes()).ok())
         .collect();
     let holds = |secret: &SecretString| {
-        given.iter().any(|given| {
-            // Compares in constant time.
-            mac(secret, id, signed_at, body).is_some_and(|mac| mac.verify_slice(given).is_ok())
-        })
+        let Some(expected) = mac(secret, id, signed_at, body).map(|mac| mac.finalize().into_bytes()) else {
+            return false;
+        };
+        given.iter().any(|given| bool::from(expected.ct_eq(given)))
     };
     if secrets.iter().any(holds) { Ok(()) } else { Err(Flaw::Signature) }
 }

@@ -2,6 +2,8 @@
 //!
 //! All tests share one stack, each has a tenant of its own.
 
+#![cfg(test)]
+
 mod automation;
 mod bookings;
 mod crm;

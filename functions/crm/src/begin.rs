@@ -106,7 +106,8 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     of_the_company(&person)?;
     let (provider, site) = read(call.fields()?)?;
 
-    idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {
+    let keyring = deps.vault.keyring().await?;
+    idempotency::once_sealed(&deps.table, &keyring, &call, person.tenant, &person.subject, async || {
         begin(deps, &call, &person, provider, site).await
     })
     .await

@@ -95,7 +95,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 }
 
 fn if_match(call: &Call, connection: Option<&Connection>) -> Result<()> {
-    let Some(seen) = call.header("if-match") else {
+    let Some(seen) = call.term("if-match")? else {
         return Ok(());
     };
     let etag = connection.map(Connection::etag);

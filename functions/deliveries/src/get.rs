@@ -94,7 +94,7 @@ impl From<Attempt> for AttemptView {
     responses((status = 200, description = "The delivery", body = DeliveryLog))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?;
+    let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?.of_whole_tenant()?;
     let id: DeliveryId = call.part("id", "delivery")?;
 
     let delivery = deps.table.get(key::delivery(tenant, id)).await?;

@@ -46,7 +46,7 @@ impl Deps {
     responses((status = 202, description = "It is tried again", body = DeliveryView))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Owner).await?;
+    let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let id: DeliveryId = call.part("id", "delivery")?;
 
     idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {

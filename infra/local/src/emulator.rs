@@ -57,13 +57,27 @@ pub struct Invocation {
     pub log: String,
 }
 
+/// Where invocations can be followed, for as long as the emulator lives.
+#[derive(Clone)]
+pub struct Invocations(broadcast::WeakSender<Invocation>);
+
+impl Invocations {
+    /// Every invocation from now on; ends with the emulator.
+    pub fn follow(&self) -> broadcast::Receiver<Invocation> {
+        match self.0.upgrade() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+}
+
 /// A running emulator.
 pub struct Emulator {
     address: SocketAddr,
     child: Child,
     leash: Option<ChildStdin>,
     log: PathBuf,
-    invocations: broadcast::Sender<Invocation>,
+    invocations: Invocations,
 }
 
 impl Emulator {
@@ -79,10 +93,11 @@ impl Emulator {
         let leash = child.stdin.take();
         let output = child.stdout.take();
 
-        let (invocations, _) = broadcast::channel(4096);
+        let (seen, _) = broadcast::channel(4096);
+        let invocations = Invocations(seen.downgrade());
         if let Some(output) = output {
             let functions_log = home.path("functions.log");
-            tokio::spawn(read_invocations(output, functions_log, invocations.clone()));
+            tokio::spawn(read_invocations(output, functions_log, seen));
         }
         let mut emulator = Self { address, child, leash, log, invocations };
         emulator.wait_until_ready().await?;
@@ -94,13 +109,9 @@ impl Emulator {
         url(self.address)
     }
 
-    /// Every invocation from now on.
-    pub fn invocations(&self) -> broadcast::Receiver<Invocation> {
-        self.invocations.subscribe()
-    }
-
-    pub(crate) fn invocation_sender(&self) -> broadcast::Sender<Invocation> {
-        self.invocations.clone()
+    /// Where its invocations can be followed.
+    pub fn invocations(&self) -> &Invocations {
+        &self.invocations
     }
 
     /// Lets it save its state, then ends it and every function process.

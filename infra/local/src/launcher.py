@@ -17,7 +17,7 @@ import time
 PATIENCE_SECONDS = 20
 
 
-# A stream's records do not outlive the emulator: what was accepted last is read before it ends.
+# What was accepted last is worked on before all ends.
 LAST_RECORDS_SECONDS = 2
 
 
@@ -109,20 +109,6 @@ def keep_streams():
         dynamodb._stream_trimmed.update(data.get("stream_trimmed", {}))
 
     dynamodb.get_state, dynamodb.load_persisted_state = save_with_streams, load_with_streams
-
-
-def begin_streams_anew():
-    """The emulator saves how far a table's stream was read, and not the stream: after a restart it would pass over as
-    many new records as there were old ones."""
-    from ministack.services import lambda_svc
-
-    restore = lambda_svc._restore_esm_positions
-
-    def restore_others(positions, saved):
-        if positions is not lambda_svc._dynamodb_stream_positions:
-            restore(positions, saved)
-
-    lambda_svc._restore_esm_positions = restore_others
 
 
 def main():

@@ -121,12 +121,15 @@ async fn up() -> Result<()> {
         started = Stack::start(Options::demo(home, port), &progress) => started?,
         _ = &mut stopped => return Err(Error::new("interrupted before the stack was up")),
     };
-    let invocations = stack.invocations();
+    let invocations = stack.invocations().follow();
     let description = stack.description();
     println!("{}", summary(description, begun.elapsed().as_secs_f64()));
     let watch = Watch::new(description.binaries.clone());
     tokio::select! {
-        () = watch.follow(invocations) => {}
+        () = watch.follow(invocations) => {
+            let log = description.home.join("emulator.log");
+            return Err(Error::new("the emulator ended by itself").next(format!("Its log is in {}", log.display())));
+        }
         _ = &mut stopped => {}
         () = terminated() => {}
     }

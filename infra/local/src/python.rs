@@ -27,7 +27,7 @@ pub struct Python {
 impl Python {
     /// Makes the environment, or finds it as it should be.
     pub async fn ready(step: &Step) -> Result<(Outcome, Self)> {
-        let python = Self { folder: paths::local().join("python") };
+        let python = Self::made();
         let _turn = Turn::wait().await?;
         let wanted = stamp();
         let stamp_file = python.folder.join("stamp");
@@ -37,6 +37,11 @@ impl Python {
         python.make(step).await?;
         fs::write(&stamp_file, wanted).context("cannot write the Python stamp")?;
         Ok((Outcome::Done, python))
+    }
+
+    /// The environment that a start has made.
+    pub fn made() -> Self {
+        Self { folder: paths::local().join("python") }
     }
 
     /// The interpreter that sees the installed packages.

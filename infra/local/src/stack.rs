@@ -4,17 +4,18 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use aws_config::SdkConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     binaries,
     deploy::{self, Deployed},
-    emulator::{self, Emulator, Invocation},
+    emulator::{self, Emulator, Invocations},
     environment,
     error::{Context, Error, Result},
     paths::{self, Home},
@@ -257,13 +258,9 @@ impl Stack {
         &self.description
     }
 
-    /// Every invocation from now on.
-    pub fn invocations(&self) -> broadcast::Receiver<Invocation> {
+    /// Where its invocations can be followed.
+    pub fn invocations(&self) -> &Invocations {
         self.emulator.invocations()
-    }
-
-    pub(crate) fn invocation_sender(&self) -> broadcast::Sender<Invocation> {
-        self.emulator.invocation_sender()
     }
 
     /// Saves the data, if it is kept, and ends everything.
@@ -357,8 +354,13 @@ fn port(listener: &TcpListener) -> Result<u16> {
 
 /// The folder of the stack at this port, if nobody runs it.
 pub fn home_of(port: u16) -> Result<Home> {
-    Home::take(&port.to_string())?.ok_or_else(|| {
-        Error::new(format!("a stack is running on port {port} already"))
-            .next("End it with Ctrl-C in its terminal, or start another: CROSSDOCK_PORT=4000 cargo run -p local")
-    })
+    // One that was killed a moment ago may hold it for another.
+    for _ in 0..20 {
+        if let Some(home) = Home::take(&port.to_string())? {
+            return Ok(home);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Err(Error::new(format!("a stack is running on port {port} already"))
+        .next("End it with Ctrl-C in its terminal, or start another: CROSSDOCK_PORT=4000 cargo run -p local"))
 }

@@ -1,4 +1,6 @@
 //! The use cases of this area, against a real table.
 
+#![cfg(test)]
+
 mod health;
 mod receive;

@@ -49,6 +49,10 @@ pub struct NewEndpoint {
     /// Its address: https, port 443, on the public internet. It is stored encrypted and never shown again.
     #[schema(value_type = String, example = "https://hook.eu1.make.com/…")]
     url: SecretString,
+    /// Read from the address; not a field of the body.
+    #[serde(skip)]
+    #[schema(ignore)]
+    host: String,
     /// Where a Make.com webhook is protected by an API key: that key, sent as `x-make-apikey`.
     #[schema(value_type = Option<String>)]
     make_api_key: Option<SecretString>,
@@ -77,7 +81,7 @@ pub struct EndpointMade {
     responses((status = 201, description = "It was made", body = EndpointMade))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Owner).await?;
+    let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let new = NewEndpoint::read(&call, &deps.egress)?;
     let keyring = deps.vault.keyring().await?;
 
@@ -113,9 +117,8 @@ impl NewEndpoint {
         if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
             body.fault("name", "must have 1 to 100 characters");
         }
-        if let Some(url) = &url
-            && let Err(why) = egress.check(url.expose_secret())
-        {
+        let checked = url.as_ref().map(|url| egress.check(url.expose_secret()));
+        if let Some(Err(why)) = &checked {
             body.fault("url", why.to_string());
         }
         // Make's own rule for these keys.
@@ -129,7 +132,10 @@ impl NewEndpoint {
         {
             body.fault("event_types", "must have at most 50 entries of 1 to 100 characters");
         }
-        body.build(|| Some(Self { name: name?, url: url?, make_api_key, event_types: event_types? }))
+        body.build(|| {
+            let host = shared::egress::host(&checked?.ok()?);
+            Some(Self { name: name?, url: url?, host, make_api_key, event_types: event_types? })
+        })
     }
 }
 
@@ -143,12 +149,11 @@ fn seal(
     let id = endpoint::subscriber();
     let (owner, place) = (tenant.to_string(), id.to_string());
     let seal = |field, text| keyring.seal(Endpoint::place(&owner, &place, field), text);
-    let host = new.url.expose_secret().split('/').nth(2).unwrap_or_default().to_owned();
     Ok(Endpoint {
         tenant,
         id,
         name: new.name,
-        host,
+        host: new.host,
         url: seal("url", &new.url)?,
         secret: seal("secret", secret)?,
         fingerprint: fingerprint(secret),

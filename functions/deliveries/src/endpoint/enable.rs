@@ -47,7 +47,7 @@ impl Deps {
     responses((status = 200, description = "It is open", body = EndpointView))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Owner).await?;
+    let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let id: EndpointId = call.part("id", "endpoint")?;
 
     idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || open(deps, &call, &person, id).await)

@@ -46,7 +46,7 @@ pub struct Endpoints {
     responses((status = 200, description = "The endpoints", body = Endpoints))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?;
+    let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?.of_whole_tenant()?;
 
     let endpoints = deps.table.list_all(&key::endpoints(tenant)).await?;
 

@@ -1,5 +1,7 @@
 //! The delivery engine against a real table and a receiver at the socket. Time is passed in, not waited for.
 
+#![cfg(test)]
+
 mod bury;
 mod cost;
 mod endpoint;

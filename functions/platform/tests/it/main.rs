@@ -1,3 +1,5 @@
 //! The use cases of this area, against a real table.
 
+#![cfg(test)]
+
 mod tenant;
