@@ -165,11 +165,14 @@ where
                 .await
                 .unwrap_or_else(|panic| Err(Error::internal("a worker panicked", told(&*panic))));
             let error = outcome.err()?;
+            crate::metrics::count("MessagesFailed", 1);
+            // Our messages name rows, nothing of what is in them.
+            let job = message.body.as_deref().unwrap_or_default();
             let tries = message.attributes.get("ApproximateReceiveCount").map_or("?", String::as_str);
             if error.is_transient() {
-                tracing::warn!(message.id = id, message.tries = tries, error = ?error, "message will be tried again: {error}");
+                tracing::warn!(message.id = id, message.tries = tries, message.body = job, error = ?error, "message will be tried again: {error}");
             } else {
-                tracing::error!(message.id = id, message.tries = tries, error = ?error, "message failed: {error}");
+                tracing::error!(message.id = id, message.tries = tries, message.body = job, error = ?error, "message failed: {error}");
             }
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
@@ -238,7 +241,7 @@ where
     Fut: Future<Output = Result<()>> + Send,
 {
     for record in event.records {
-        let sequence = record.change.sequence_number.clone();
+        let row = named(&record);
         let outcome = AssertUnwindSafe(async { handle(deps, changed(record)?).await })
             .catch_unwind()
             .await
@@ -246,16 +249,23 @@ where
         match outcome {
             Ok(()) => {}
             Err(error) if error.is_transient() => {
-                tracing::warn!(record.sequence = sequence, error = ?error, "the stream waits: {error}");
+                tracing::warn!(record.row = row, error = ?error, "the stream waits: {error}");
                 return Err(error);
             }
             Err(error) => {
-                tracing::error!(record.sequence = sequence, error = ?error, "a record was given up: {error}");
+                tracing::error!(record.row = row, error = ?error, "a record was given up: {error}");
                 crate::metrics::count("RecordsGivenUp", 1);
             }
         }
     }
     Ok(())
+}
+
+/// The key of the row that a record is about: whoever reads the log finds it by that.
+fn named(record: &EventRecord) -> String {
+    let keys = Item::from(record.change.keys.clone());
+    let text = |name: &str| keys.get(name).and_then(|value| value.as_s().ok().cloned()).unwrap_or_default();
+    format!("{} / {}", text("pk"), text("sk"))
 }
 
 fn changed(record: EventRecord) -> Result<Changed> {
@@ -297,6 +307,9 @@ where
     })
 }
 
+/// How long a cold start waits for its connections.
+const PRIMED_WITHIN: Duration = Duration::from_secs(5);
+
 fn told(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<String>()
@@ -323,7 +336,10 @@ fn start<D: Sync + 'static>(
                 return ExitCode::FAILURE;
             }
         };
-        aws.prime().await;
+        // The init phase ends after ten seconds, primed or not.
+        if tokio::time::timeout(PRIMED_WITHIN, aws.prime()).await.is_err() {
+            tracing::warn!("starting unprimed");
+        }
         match serve(deps).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -270,7 +270,7 @@ pub enum Verdict {
 /// (help.make.com, webhooks; `Accepted` means queued there, not processed).
 pub fn judge(outcome: &Result<Answered, Silence>) -> Verdict {
     match outcome {
-        Err(Silence::Refused) => Verdict::Refused,
+        Err(Silence::Refused | Silence::NoEndpoint) => Verdict::Refused,
         Err(Silence::Network) => Verdict::Retry,
         Err(Silence::Timeout) => Verdict::Overloaded,
         Ok(answer) => match answer.status {

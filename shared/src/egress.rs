@@ -120,6 +120,8 @@ pub enum Silence {
     Network,
     /// It took too long.
     Timeout,
+    /// There is nowhere to send it: its endpoint was deleted.
+    NoEndpoint,
 }
 
 /// Without it there is no way out that is guarded: then the function does not start.

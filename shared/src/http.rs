@@ -421,7 +421,8 @@ impl Reply {
         if let Error::Invalid(faults) = error {
             body["errors"] = json!(faults.iter().take(MOST_FAULTS).collect::<Vec<_>>());
             if faults.len() > MOST_FAULTS {
-                body["detail"] = json!(format!("{}; the first {MOST_FAULTS} of {} faults", error.public(), faults.len()));
+                body["detail"] =
+                    json!(format!("{}; the first {MOST_FAULTS} of {} faults", error.public(), faults.len()));
             }
         }
         if let Some(trace) = trace {

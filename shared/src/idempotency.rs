@@ -116,9 +116,13 @@ where
         }
     }
     let outcome = work().await;
-    match &outcome {
-        Ok(reply) if reply.body.len() <= LARGEST => table.put(&answered(claim, keyring, reply)?).await?,
-        _ => table.delete(key::once(tenant, &slot)).await?,
+    let kept = match &outcome {
+        Ok(reply) if reply.body.len() <= LARGEST => table.put(&answered(claim, keyring, reply)?).await,
+        _ => table.delete(key::once(tenant, &slot)).await,
+    };
+    // The work is done or has failed: what cannot be remembered of it does not change the answer.
+    if let Err(error) = kept {
+        tracing::warn!(error = ?error, "the answer under an Idempotency-Key could not be kept");
     }
     outcome
 }

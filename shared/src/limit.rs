@@ -40,7 +40,7 @@ impl Rate {
 
     /// What a Make.com webhook takes: 300 in any 10 seconds (help.make.com, webhooks), as a burst of half of them and
     /// the other half spread over the time.
-    pub const MAKE: Self = Self { burst: 150, period_ms: 10_000, fails_open: true };
+    pub const MAKE: Self = Self { burst: 150, period_ms: 10_000, fails_open: false };
 
     fn block(self) -> u32 {
         (self.burst / 20).max(1)
@@ -185,15 +185,26 @@ impl Limits {
         rate: Rate,
         now: i64,
     ) -> Result<Result<(u32, i64), i64>> {
-        for tokens in [rate.block(), 1] {
-            match take(table, tenant, who, rate, tokens, now).await? {
-                Leased::Granted(full_at) => return Ok(Ok((tokens, full_at))),
-                Leased::Wait(wait) if tokens == 1 => return Ok(Err(wait)),
-                Leased::Wait(_) => {}
-            }
+        let block = rate.block();
+        let short_ms = match take(table, tenant, who, rate, block, now).await? {
+            Leased::Granted(full_at) => return Ok(Ok((block, full_at))),
+            Leased::Wait(ms) => ms,
+        };
+        // What is there is less than a block. An empty bucket is not asked again: many wait for it at once.
+        let wait = short_ms - rate.cost_ms(block) + rate.cost_ms(1);
+        if wait > 0 {
+            return Ok(Err(wait));
         }
-        unreachable!("the last try is for one token")
+        match take(table, tenant, who, rate, 1, now).await? {
+            Leased::Granted(full_at) => Ok(Ok((1, full_at))),
+            Leased::Wait(ms) => Ok(Err(ms)),
+        }
     }
+}
+
+/// A bucket that nobody has drawn from for an hour is full, and may be forgotten.
+fn forgotten(now: i64) -> Timestamp {
+    Timestamp::from_millisecond(now).unwrap_or_default() + SignedDuration::from_hours(1)
 }
 
 /// Takes tokens out of a bucket, or says when there will be enough. One write, or two where the bucket was full.
@@ -203,6 +214,7 @@ async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u3
     let drawn = table
         .change(bucket())
         .add("full_at", cost)
+        .expires(forgotten(now))
         .when_at_least("full_at", now)
         .when_below("full_at", now + rate.period_ms - cost + 1)
         .send()
@@ -216,7 +228,7 @@ async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u3
         .set("who", who)
         .set("full_at", now + cost)
         .or_new()
-        .expires(Timestamp::from_millisecond(now).unwrap_or_default() + SignedDuration::from_hours(1))
+        .expires(forgotten(now))
         .when_at_most_or_missing("full_at", now)
         .send()
         .await?;

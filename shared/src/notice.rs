@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     id::{NoticeId, TenantId},
     key::{self, Key},
-    table::{Row, Table},
+    table::{Created, Row, Table},
 };
 
 /// Something that a person should know.
@@ -40,7 +40,8 @@ impl Row for Notice {
     }
 }
 
-/// Stores a notice and counts it, for the alarm.
+/// Gives a notice about a change that happened at a moment: said again about the same change, it is the same notice. So
+/// it may be given before the change is written, and is not lost where a function is killed between the two.
 pub async fn give(
     table: &Table,
     tenant: TenantId,
@@ -49,8 +50,18 @@ pub async fn give(
     detail: String,
     at: Timestamp,
 ) -> Result<()> {
-    tracing::warn!(notice.name = name, notice.subject = subject, tenant.id = %tenant, "{detail}");
-    crate::metrics::count("Notices", 1);
-    let notice = Notice { tenant, id: NoticeId::new(), name: name.into(), subject, detail, at };
-    table.put(&notice).await
+    let notice = Notice { tenant, id: identity(tenant, name, &subject, at), name: name.into(), subject, detail, at };
+    if let Created::New = table.create(&notice).await? {
+        tracing::warn!(notice.name = name, notice.subject = notice.subject, tenant.id = %tenant, "{}", notice.detail);
+        crate::metrics::count("Notices", 1);
+    }
+    Ok(())
+}
+
+/// The moment in front, so that notices sort as they were given.
+fn identity(tenant: TenantId, name: &str, subject: &str, at: Timestamp) -> NoticeId {
+    let moment = at.as_millisecond().max(0).to_be_bytes();
+    let mut id = *crate::event::identity(tenant, &[name.as_bytes(), subject.as_bytes(), &moment]).as_bytes();
+    id[..6].copy_from_slice(&moment[2..]);
+    NoticeId::from_bytes(id)
 }

@@ -15,7 +15,10 @@ use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use crate::error::{Error, Result};
 
@@ -154,6 +157,10 @@ pub struct Vault {
     read: Arc<Mutex<Option<Reading>>>,
 }
 
+/// How long one reading may take, and how long to wait after one that failed.
+const PATIENCE: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// What was read, and when.
 type Reading = (Arc<Platform>, Instant);
 
@@ -192,7 +199,9 @@ impl Vault {
         {
             return Ok(platform.clone());
         }
-        match fetch(client, id).await {
+        let fetched =
+            timeout(PATIENCE, fetch(client, id)).await.unwrap_or_else(|late| Err(Error::unavailable("secrets", late)));
+        match fetched {
             Ok(platform) => {
                 let platform = Arc::new(platform);
                 *read = Some((platform.clone(), Instant::now()));
@@ -200,8 +209,13 @@ impl Vault {
             }
             Err(error) => match &*read {
                 Some((platform, _)) => {
+                    let platform = platform.clone();
+                    // Not every call of an outage waits for it: the next one asks in half a minute.
+                    let asked =
+                        Instant::now().checked_sub(BELIEVE).map_or_else(Instant::now, |long_ago| long_ago + AGAIN);
+                    *read = Some((platform.clone(), asked));
                     tracing::warn!(error = ?error, "the platform's secrets could not be read again, the last reading holds");
-                    Ok(platform.clone())
+                    Ok(platform)
                 }
                 None => Err(error),
             },

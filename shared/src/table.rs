@@ -800,23 +800,18 @@ fn text(value: Option<AttributeValue>) -> Option<String> {
     }
 }
 
-/// The SDK has retried by now. What is left is bad weather, or our own mistake.
+/// The SDK has retried by now. A request that is wrong in itself is our own mistake; everything else may pass, a missing
+/// permission and an expired credential included: whoever holds an event waits rather than gives it up.
 fn failed<E, R>(error: SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata,
     SdkError<E, R>: Into<Cause>,
 {
-    const WEATHER: [&str; 6] = [
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    ];
+    const MISTAKES: [&str; 3] =
+        ["ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"];
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     match code {
-        Some(code) if !WEATHER.contains(&code) => Error::internal("the table refused a request", error),
+        Some(code) if MISTAKES.contains(&code) => Error::internal("the table refused a request", error),
         _ => Error::unavailable("table", error),
     }
 }

@@ -143,7 +143,12 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 }
 
 /// The deliveries of a page, and the sort key behind which the next one begins.
-async fn look(table: &Table, tenant: TenantId, filter: &Filter, after: Option<String>) -> Result<(Vec<Delivery>, Option<String>)> {
+async fn look(
+    table: &Table,
+    tenant: TenantId,
+    filter: &Filter,
+    after: Option<String>,
+) -> Result<(Vec<Delivery>, Option<String>)> {
     let wanted = usize::from(filter.limit);
     // What is filtered out is read in large pages, or a rare state would take a query for each row.
     let size = if filter.is_open() { filter.limit } else { PAGE };

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod check;
+mod health;
 
 use std::{
     collections::HashMap,
@@ -19,10 +20,12 @@ use shared::{
     id::{DeliveryId, EndpointId, TenantId},
     key,
     limit::{Drawn, Limits, Rate},
+    metrics,
     queue::Queue,
     secrets::Vault,
     table::Table,
 };
+use tracing::Instrument;
 
 /// How long a process believes what it has read of an endpoint.
 const BELIEVE: Duration = Duration::from_secs(5);
@@ -73,8 +76,18 @@ impl Deps {
 }
 
 /// One message. A repeated or late one finds its attempt made and does nothing.
+///
+/// Bad weather ends here: the due-time index brings back what could not be done, however long it lasts. Only what kills
+/// its worker or can never work goes the way of the dead letters.
 pub async fn handle(deps: &Deps, job: Job) -> Result<()> {
-    handle_at(deps, job, Timestamp::now()).await
+    match handle_at(deps, job.clone(), Timestamp::now()).await {
+        Err(error) if error.is_transient() => {
+            metrics::count("DeliveriesDeferred", 1);
+            tracing::warn!(job = ?job, error = ?error, "put off until the sweep brings it again: {error}");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// The same at a given time.
@@ -89,8 +102,13 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
     let Some(delivery) = awaited(&deps.table, tenant, id, attempts).await? else {
         return Ok(());
     };
-    let Some(endpoint) = deps.endpoint(tenant, delivery.endpoint).await? else {
-        return attempt::abandon(deps, &delivery, now).await;
+    let endpoint = match deps.endpoint(tenant, delivery.endpoint).await? {
+        Some(endpoint) => endpoint,
+        // A new one may not be on every replica yet.
+        None => match deps.table.find_now(key::endpoint(tenant, delivery.endpoint)).await? {
+            Some(endpoint) => endpoint,
+            None => return attempt::abandon(deps, &delivery, now).await,
+        },
     };
     if endpoint.state.parks() {
         return park(&deps.table, &delivery).await;
@@ -100,7 +118,8 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
     if let Drawn::Wait(ms) = pace.await? {
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
     }
-    attempt::make(deps, &delivery, &endpoint, Trigger::Schedule, now).await?;
+    let span = tracing::info_span!("deliver", tenant.id = %tenant, delivery.id = %id, trace_id = %delivery.trace);
+    attempt::make(deps, &delivery, &endpoint, Trigger::Schedule, now).instrument(span).await?;
     Ok(())
 }
 
@@ -129,8 +148,8 @@ async fn park(table: &Table, delivery: &Delivery) -> Result<()> {
 
 /// The endpoint has had enough for now: the same attempt a little later.
 async fn postpone(deps: &Deps, delivery: &Delivery, by: Duration, now: Timestamp) -> Result<()> {
-    // Spread over twice the wait, or all would come back at the same moment.
-    let by = by.max(Duration::from_secs(1)).mul_f64(1.0 + rand::random::<f64>());
+    // Spread over half a minute, or all that is too much would come back at the same moment, again and again.
+    let by = by.max(Duration::from_secs(1)) + Duration::from_secs_f64(30.0 * rand::random::<f64>());
     let due = now + SignedDuration::try_from(by).unwrap_or(SignedDuration::from_secs(2));
     let moved = deps
         .table
@@ -139,6 +158,8 @@ async fn postpone(deps: &Deps, delivery: &Delivery, by: Duration, now: Timestamp
         .index(Some(key::due(delivery.id.as_bytes(), due + GRACE)))
         .when("state", State::Pending)
         .when("attempts", delivery.attempts)
+        // Of several messages for one attempt one goes on.
+        .when("due_at", delivery.due_at)
         .send()
         .await?;
     match moved {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, future::join_all, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -19,6 +20,9 @@ use shared::{
 const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// How many of one shard a run takes: the next run takes the rest.
 const MOST: u16 = 500;
+
+/// So many entries are worked on at the same time.
+const AT_ONCE: usize = 16;
 
 /// What sweeping needs.
 pub struct Deps {
@@ -51,21 +55,50 @@ pub async fn handle(deps: &Deps, _: Tick) -> Result<Swept> {
     at(deps, Timestamp::now()).await
 }
 
-/// The same at a given time.
+/// The same at a given time. An entry that fails does not keep the others waiting.
 pub async fn at(deps: &Deps, now: Timestamp) -> Result<Swept> {
+    let shards =
+        (0..key::DUE_SHARDS).map(|shard| async move { deps.table.list_index(&key::due_in(shard, now), MOST).await });
+    let mut failure = None;
+    let mut due = Vec::new();
+    for listed in join_all(shards).await {
+        match listed {
+            Ok(listed) => due.extend(listed),
+            Err(error) => failure = Some(error),
+        }
+    }
+    let outcomes = stream::iter(due)
+        .map(|listed| async move {
+            queue(deps, &listed, now)
+                .await
+                .inspect_err(|error| tracing::warn!(entry = ?listed, error = ?error, "not queued"))
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+
     let mut queued = 0;
-    for shard in 0..key::DUE_SHARDS {
-        for listed in deps.table.list_index(&key::due_in(shard, now), MOST).await? {
-            if let Some(job) = claim(&deps.table, &listed, now).await? {
-                deps.queue.send(&job, Duration::ZERO).await?;
-                queued += 1;
-            }
+    for outcome in outcomes {
+        match outcome {
+            Ok(sent) => queued += u32::from(sent),
+            Err(error) => failure = Some(error),
         }
     }
     if queued > 0 {
         tracing::info!(queued, "swept");
+        shared::metrics::count("DeliveriesSwept", queued.into());
     }
-    Ok(Swept { queued })
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Swept { queued }),
+    }
+}
+
+async fn queue(deps: &Deps, listed: &Listed, now: Timestamp) -> Result<bool> {
+    match claim(&deps.table, listed, now).await? {
+        Some(job) => deps.queue.send(&job, Duration::ZERO).await.map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// Moves an entry on in the index, unless it has been moved; then says what to do for it.

@@ -126,14 +126,18 @@ fn plan(body: &Value) -> Result<Plan> {
     }
     let cors = &body["x-amazon-apigateway-cors"];
     if !cors.is_null() {
-        let rules = CorsRules::deserialize(cors).map_err(|_| {
-            Error::new("CORS is no set of rules").next(
-                "SAM loses the rules beside an AllowOrigins that is an intrinsic function: put one around all of CorsConfiguration.",
-            )
-        })?;
-        plan.cors = Some(rules);
+        plan.cors = Some(cors_rules(cors)?);
     }
     Ok(plan)
+}
+
+fn cors_rules(cors: &Value) -> Result<CorsRules> {
+    if !cors.is_object() {
+        return Err(Error::new("CORS is no set of rules").next(
+            "SAM loses the rules beside an AllowOrigins that is an intrinsic function: put one around all of CorsConfiguration.",
+        ));
+    }
+    CorsRules::deserialize(cors).context("CORS")
 }
 
 fn jwt(authorizer: &Value) -> Option<Jwt> {

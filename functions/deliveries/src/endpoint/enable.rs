@@ -57,6 +57,8 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 async fn open(deps: &Deps, call: &Call, person: &Person, id: EndpointId) -> Result<Reply> {
     let endpoint = deps.table.get(key::endpoint(person.tenant, id)).await?;
     if !endpoint.state.parks() {
+        // Nothing should wait for it. If something does, it leaves now.
+        deps.queue.send(&Job::Check { tenant: person.tenant, endpoint: id }, Duration::ZERO).await?;
         return Ok(Reply::ok(EndpointView::from(endpoint)));
     }
     let check_at = call.now + SignedDuration::from_mins(1);

@@ -1,7 +1,8 @@
 //! One attempt: the POST, its row in the log, and what follows for the delivery and its endpoint.
 //!
 //! The order of the writes is the order of what may be lost: first the log, then the delivery, then counters and the
-//! endpoint's health. Killed after the log, the next worker finds the logged attempt and goes on from it.
+//! endpoint's health. A worker killed in between has posted; the next one posts the same `webhook-id` again, and of the
+//! two outcomes of this one attempt a success counts.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use shared::{
     Error, Result, automation,
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict, judge, wait},
     egress::{Answer, Silence},
-    endpoint::{self, Endpoint},
+    endpoint::Endpoint,
     event::Event,
     key, metrics, notice,
     queue::LONGEST_DELAY,
@@ -20,7 +21,8 @@ use shared::{
     table::Created,
 };
 
-use super::Deps;
+use super::{Deps, health};
+use crate::route::KEEP;
 
 /// Makes an attempt. What it came to.
 pub async fn make(
@@ -32,16 +34,26 @@ pub async fn make(
 ) -> Result<Verdict> {
     let answer = post(deps, delivery, endpoint, now).await?;
     let attempt = logged(deps, delivery, trigger, answer, now).await?;
+    if attempt.verdict == Verdict::Gone {
+        // Before the delivery is parked: what is parked for an open endpoint would be forgotten.
+        health::close(deps, endpoint, now).await?;
+    }
     if settle(deps, delivery, &attempt).await? {
-        count(deps, endpoint, &attempt).await?;
-        mind(deps, endpoint, &attempt, now).await?;
+        // The delivery is settled; what follows is worth a warning, not another attempt.
+        let after = async {
+            health::count(deps, endpoint, &attempt).await?;
+            health::update(deps, endpoint, &attempt, now).await
+        };
+        if let Err(error) = after.await {
+            tracing::warn!(error = ?error, "the attempt was not counted: {error}");
+        }
     }
     Ok(attempt.verdict)
 }
 
 /// Its endpoint was deleted: there is nowhere to go.
 pub async fn abandon(deps: &Deps, delivery: &Delivery, now: Timestamp) -> Result<()> {
-    let gone = Answer { took: Duration::ZERO, outcome: Err(Silence::Refused) };
+    let gone = Answer { took: Duration::ZERO, outcome: Err(Silence::NoEndpoint) };
     let attempt = logged(deps, delivery, Trigger::Schedule, gone, now).await?;
     settle(deps, delivery, &attempt).await?;
     Ok(())
@@ -113,66 +125,80 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
         answer: body.filter(|body| !body.is_empty()),
         verdict,
         next_at: waits.map(|wait| ended_at + SignedDuration::try_from(wait).unwrap_or_default()),
-        keep_until: delivery.keep_until,
+        keep_until: delivery.keep_until.max(ended_at + KEEP),
     };
     match deps.table.create(&attempt).await? {
         Created::New => Ok(attempt),
-        Created::Was(earlier) => Ok(*earlier),
+        Created::Was(earlier) if attempt.verdict != Verdict::Delivered || earlier.verdict == Verdict::Delivered => {
+            Ok(*earlier)
+        }
+        Created::Was(_) => {
+            deps.table.put(&attempt).await?;
+            Ok(attempt)
+        }
     }
 }
 
 /// What the attempt makes of the delivery. Whether it was this worker that settled it.
 async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<bool> {
     let ended_at = attempt.at + SignedDuration::from_millis(attempt.took_ms.try_into().unwrap_or(i64::MAX));
-    let parked = key::parked(delivery.tenant, delivery.endpoint, delivery.id);
+    let next = next(attempt);
+    if next == State::Failed {
+        tell(deps, delivery, attempt, ended_at).await?;
+    }
     let change = deps
         .table
         .change(key::delivery(delivery.tenant, delivery.id))
+        .set("state", next)
         .set("attempts", attempt.n)
         .set("last", told(attempt))
         .when("attempts", delivery.attempts)
         .when("state", delivery.state);
-    let end = |state: State| (state, None, None);
-    let (state, due, index) = match (attempt.verdict, attempt.trigger, attempt.next_at) {
-        (Verdict::Delivered, ..) => end(State::Delivered),
-        (Verdict::Gone, ..) | (_, Trigger::Probe, _) => (State::Parked, None, Some(parked)),
-        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule, Some(next)) => {
-            (State::Pending, Some(next), Some(key::due(delivery.id.as_bytes(), listed(next, ended_at))))
+    let change = match (next, attempt.next_at) {
+        (State::Pending, Some(due)) => change
+            .set("step", delivery.step + 1)
+            .set("due_at", due)
+            .index(Some(key::due(delivery.id.as_bytes(), listed(due, ended_at)))),
+        (State::Parked, _) => {
+            change.remove("due_at").index(Some(key::parked(delivery.tenant, delivery.endpoint, delivery.id)))
         }
-        _ => end(State::Failed),
+        _ => change.remove("due_at").index(None).set("ended_at", ended_at).expires(attempt.keep_until),
     };
-    let change = match state {
-        State::Pending => change.set("step", delivery.step + 1),
-        State::Parked => change,
-        State::Delivered | State::Failed | State::Dead => change.set("ended_at", ended_at).expires(delivery.keep_until),
-    };
-    let Some(now) = change.set("state", state).set_or_remove("due_at", due).index(index).send().await? else {
+    let Some(settled) = change.send().await? else {
         return Ok(false);
     };
 
-    match state {
-        State::Pending => {
-            if let Some(delay) = soon(attempt.next_at, ended_at) {
-                deps.queue.send(&now.job(), delay).await?;
-            }
-        }
-        State::Delivered => {
-            metrics::milliseconds("DeliveryLatency", ended_at.duration_since(delivery.accepted_at).as_millis() as i64)
-        }
-        State::Failed => {
-            undone(deps, delivery).await?;
-            let detail =
-                format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
-            notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, ended_at)
-                .await?;
-        }
-        State::Parked | State::Dead => {}
+    if next == State::Delivered {
+        let latency = ended_at.duration_since(delivery.accepted_at);
+        metrics::milliseconds("DeliveryLatency", i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
+    }
+    if let Some(delay) = soon(attempt.next_at, ended_at)
+        && let Err(error) = deps.queue.send(&settled.job(), delay).await
+    {
+        tracing::warn!(error = ?error, "the next try has no message; the sweep brings it");
     }
     Ok(true)
 }
 
-/// An execution that could not be forwarded counts as failed with its automation.
-async fn undone(deps: &Deps, delivery: &Delivery) -> Result<()> {
+/// Where a delivery stands after an attempt.
+fn next(attempt: &Attempt) -> State {
+    // An answer that is about this one body, not about the endpoint.
+    const ABOUT_THE_BODY: [u16; 4] = [400, 413, 415, 422];
+    match (attempt.verdict, attempt.trigger) {
+        (Verdict::Delivered, _) => State::Delivered,
+        (Verdict::Refused, Trigger::Probe) if attempt.status.is_some_and(|status| ABOUT_THE_BODY.contains(&status)) => {
+            State::Failed
+        }
+        (Verdict::Gone, _) | (_, Trigger::Probe) => State::Parked,
+        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule) if attempt.next_at.is_some() => State::Pending,
+        _ => State::Failed,
+    }
+}
+
+/// A person is told that a delivery has failed for good; its automation, if it was one's, counts it.
+async fn tell(deps: &Deps, delivery: &Delivery, attempt: &Attempt, at: Timestamp) -> Result<()> {
+    let detail = format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
+    notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, at).await?;
     if delivery.event_type == automation::EXECUTED {
         automation::failed(&deps.table, &event(deps, delivery).await?).await?;
     }
@@ -193,119 +219,12 @@ fn listed(next: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
-fn told(attempt: &Attempt) -> String {
+pub(super) fn told(attempt: &Attempt) -> String {
     match (attempt.status, attempt.error) {
         (Some(status), _) => format!("HTTP {status}"),
         (None, Some(Silence::Refused)) => "the address must not be called".into(),
+        (None, Some(Silence::NoEndpoint)) => "its endpoint is gone".into(),
         (None, Some(Silence::Timeout)) => "no answer within 15 seconds".into(),
         (None, Some(Silence::Network) | None) => "no connection".into(),
     }
-}
-
-async fn count(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt) -> Result<()> {
-    let succeeded = attempt.verdict == Verdict::Delivered;
-    let change = deps
-        .table
-        .change(key::hour(endpoint.tenant, endpoint.id, attempt.at))
-        .or_new()
-        .set("tenant", endpoint.tenant)
-        .set("endpoint", endpoint.id)
-        .set("hour", attempt.at)
-        .add(if succeeded { "succeeded" } else { "failed" }, 1)
-        .add("took_ms", attempt.took_ms)
-        .expires(attempt.keep_until);
-    let change = if succeeded { change.set("last_success_at", attempt.at) } else { change };
-    change.send().await?;
-    Ok(())
-}
-
-/// What the attempt makes of its endpoint; one notice at each change of state.
-async fn mind(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp) -> Result<()> {
-    match attempt.verdict {
-        Verdict::Delivered => recovered(deps, endpoint, now).await,
-        Verdict::Gone => {
-            let reason = "the receiver answered 410 Gone: its webhook has no scenario any more";
-            turn(deps, endpoint, endpoint::State::Disabled, reason, now).await
-        }
-        // The pace was too fast; the endpoint is well.
-        Verdict::Overloaded if attempt.status == Some(429) => Ok(()),
-        Verdict::Retry | Verdict::Overloaded | Verdict::Refused => failed(deps, endpoint, attempt, now).await,
-    }
-}
-
-async fn recovered(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<()> {
-    if endpoint.failures == 0 && endpoint.state == endpoint::State::Active {
-        return Ok(());
-    }
-    if endpoint.state == endpoint::State::Active {
-        let change = deps.table.change(key::endpoint(endpoint.tenant, endpoint.id));
-        change.set("failures", 0).remove("failing_since").when("state", endpoint.state).send().await?;
-        deps.forget(endpoint.id);
-        return Ok(());
-    }
-    turn(deps, endpoint, endpoint::State::Active, "deliveries succeed again", now).await
-}
-
-async fn failed(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp) -> Result<()> {
-    let change = deps.table.change(key::endpoint(endpoint.tenant, endpoint.id)).add("failures", 1).when_there();
-    let change = match endpoint.failing_since {
-        Some(_) => change,
-        None => change.set("failing_since", now),
-    };
-    let next = endpoint.after_failure(now);
-    change.send().await?;
-    deps.forget(endpoint.id);
-    if next == endpoint.state {
-        return Ok(());
-    }
-    let reason = format!("{} failures in a row, the last: {}", endpoint.failures + 1, told(attempt));
-    turn(deps, endpoint, next, &reason, now).await
-}
-
-/// Puts an endpoint into another state, unless somebody else has; says so once.
-pub(super) async fn turn(
-    deps: &Deps,
-    endpoint: &Endpoint,
-    state: endpoint::State,
-    reason: &str,
-    now: Timestamp,
-) -> Result<()> {
-    use endpoint::State::{Active, Degraded, Disabled, Held};
-    let change = deps
-        .table
-        .change(key::endpoint(endpoint.tenant, endpoint.id))
-        .set("state", state)
-        .set("reason", reason)
-        .when("state", endpoint.state);
-    let listed = |at| Some(key::due(endpoint.id.as_bytes(), at));
-    let soon = now + SignedDuration::from_mins(1);
-    let change = match state {
-        Active => change
-            .set("failures", 0)
-            .remove("failing_since")
-            .set("probes", 0)
-            .set("opened_at", now)
-            .set("check_at", soon)
-            .index(listed(soon)),
-        Held => change.set("probes", 0).set("check_at", soon).index(listed(soon)),
-        Degraded => change,
-        Disabled => change.remove("check_at").index(None),
-    };
-    let turned = change.send().await?.is_some();
-    deps.forget(endpoint.id);
-    if !turned {
-        return Ok(());
-    }
-    if state == Active && endpoint.state.parks() {
-        let job = shared::delivery::Job::Check { tenant: endpoint.tenant, endpoint: endpoint.id };
-        deps.queue.send(&job, Duration::ZERO).await?;
-    }
-    let (name, word) = match state {
-        Active => ("endpoint_recovered", "works again"),
-        Degraded => ("endpoint_degraded", "is degraded"),
-        Held => ("endpoint_held", "is held, what is due to it is parked"),
-        Disabled => ("endpoint_disabled", "is disabled, what is due to it is parked"),
-    };
-    let detail = format!("{} {word}: {reason}", endpoint.name);
-    notice::give(&deps.table, endpoint.tenant, name, endpoint.id.to_string(), detail, now).await
 }

@@ -11,10 +11,14 @@ use shared::{
     key,
 };
 
-use super::{Deps, attempt};
+use super::{Deps, attempt, health};
 
 /// How many waiting deliveries one message queues.
 const PAGE: u16 = 50;
+/// Probes take turns among so many of what waits.
+const CANDIDATES: u16 = 20;
+/// One message each, so many a second: what Make.com takes in the long run.
+const FREED_A_SECOND: usize = 15;
 /// For so long after an endpoint was opened, a function may still believe it closed and park something.
 const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 
@@ -32,7 +36,8 @@ pub async fn endpoint(deps: &Deps, tenant: TenantId, id: EndpointId, now: Timest
 
 async fn probe(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<()> {
     let Some(delivery) = candidate(deps, endpoint).await? else {
-        return attempt::turn(deps, endpoint, endpoint::State::Active, "nothing waits for it any more", now).await;
+        let empty = "nothing waits for it any more";
+        return health::turn(deps, endpoint, endpoint::State::Active, empty, now).await.map(drop);
     };
     if attempt::make(deps, &delivery, endpoint, Trigger::Probe, now).await? == Verdict::Delivered {
         return Ok(());
@@ -51,7 +56,7 @@ async fn probe(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<()> {
 }
 
 async fn candidate(deps: &Deps, endpoint: &Endpoint) -> Result<Option<Delivery>> {
-    let mut waiting = deps.table.list_index(&key::all_parked(endpoint.tenant, endpoint.id), 5).await?;
+    let mut waiting = deps.table.list_index(&key::all_parked(endpoint.tenant, endpoint.id), CANDIDATES).await?;
     if !waiting.is_empty() {
         // Each probe takes another of them: one that the receiver will never take must not keep it closed.
         let turn = endpoint.probes as usize % waiting.len();
@@ -69,23 +74,25 @@ async fn candidate(deps: &Deps, endpoint: &Endpoint) -> Result<Option<Delivery>>
 /// Oldest first, a page at a time.
 async fn drain(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<()> {
     let waiting = deps.table.list_index(&key::all_parked(endpoint.tenant, endpoint.id), PAGE).await?;
-    for id in waiting.iter().filter_map(|listed| listed.id::<DeliveryId>()) {
+    for (n, id) in waiting.iter().filter_map(|listed| listed.id::<DeliveryId>()).enumerate() {
         let freed = deps
             .table
             .change(key::delivery(endpoint.tenant, id))
             .set("state", State::Pending)
+            // It waited through no fault of its own: its schedule begins anew.
+            .set("step", 0)
             .set("due_at", now)
             .index(Some(key::due(id.as_bytes(), now + GRACE)))
             .when("state", State::Parked)
             .send()
             .await?;
         if let Some(delivery) = freed {
-            deps.queue.send(&delivery.job(), Duration::ZERO).await?;
+            deps.queue.send(&delivery.job(), Duration::from_secs((n / FREED_A_SECOND) as u64)).await?;
         }
     }
     if waiting.len() == usize::from(PAGE) {
         let again = Job::Check { tenant: endpoint.tenant, endpoint: endpoint.id };
-        return deps.queue.send(&again, Duration::from_secs(1)).await;
+        return deps.queue.send(&again, Duration::from_secs((usize::from(PAGE) / FREED_A_SECOND) as u64 + 1)).await;
     }
     let Some(opened) = endpoint.opened_at else { return Ok(()) };
     let change = deps

@@ -14,10 +14,11 @@ async fn what_kills_its_worker_is_marked_told_and_can_be_started_again() {
     let event = world.accept("b1").await;
     world.table.delete(key::event(world.tenant, event.id)).await.unwrap();
     let job = world.messages().remove(0);
-    world.work(job.clone()).await.expect_err("it cannot be worked on");
+    let letter = serde_json::to_value(&job).unwrap();
+    world.work(job).await.expect_err("it cannot be worked on");
 
-    bury::handle(&world.table, job.clone()).await.unwrap();
-    bury::handle(&world.table, job).await.unwrap();
+    bury::handle(&world.table, letter.clone()).await.unwrap();
+    bury::handle(&world.table, letter).await.unwrap();
 
     let delivery = world.delivery().await;
     assert_eq!(delivery.state, State::Dead);
@@ -31,4 +32,11 @@ async fn what_kills_its_worker_is_marked_told_and_can_be_started_again() {
     assert_eq!(status, 202, "{body}");
     world.run_until(world.now).await;
     assert_eq!(world.delivery().await.state, State::Delivered);
+}
+
+#[tokio::test]
+async fn a_letter_that_is_no_job_is_not_read_for_ever() {
+    let world = World::new().await;
+    bury::handle(&world.table, serde_json::json!({ "job": "unheard" })).await.unwrap();
+    assert_eq!(world.notices().await.len(), 0);
 }

@@ -108,3 +108,24 @@ async fn what_is_parked_just_after_the_opening_leaves_too() {
 
     assert_eq!(world.delivery().await.state, State::Delivered);
 }
+
+#[tokio::test]
+async fn a_body_that_is_refused_does_not_keep_an_endpoint_closed() {
+    let mut world = World::new().await;
+    world.accept("b1").await;
+    let held = world.table.change(key::endpoint(world.tenant, world.endpoint));
+    let check = world.now + SignedDuration::from_mins(1);
+    held.set("state", "held")
+        .set("check_at", check)
+        .index(Some(key::due(world.endpoint.as_bytes(), check)))
+        .send()
+        .await
+        .unwrap();
+    world.run_until(world.now).await;
+    world.receiver.fail_next(HOOK, [Fault::status(422)]).await.unwrap();
+
+    world.run_for(SignedDuration::from_hours(1)).await;
+
+    assert_eq!(world.delivery().await.state, State::Failed);
+    assert_eq!(world.endpoint().await.state, endpoint::State::Active, "nothing waits for it any more");
+}

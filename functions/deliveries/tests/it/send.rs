@@ -177,6 +177,36 @@ async fn killed_before_the_log_the_same_webhook_id_is_sent_again() {
 }
 
 #[tokio::test]
+async fn of_two_outcomes_of_one_attempt_the_success_counts() {
+    let world = World::new().await;
+    world.accept("b1").await;
+    let job = world.messages().remove(0);
+    world.receiver.fail_next(HOOK, [Fault::status(500)]).await.unwrap();
+    world.work(job.clone()).await.unwrap();
+    let delivery = world.delivery().await;
+    let undone = world.table.change(key::delivery(world.tenant, delivery.id));
+    undone.set("state", State::Pending).set("attempts", 0).set("step", 0).send().await.unwrap();
+
+    world.work(job).await.unwrap();
+
+    assert_eq!(world.delivery().await.state, State::Delivered);
+    assert_eq!(world.attempts().await[0].verdict, Verdict::Delivered, "the log tells of it");
+}
+
+#[tokio::test]
+async fn what_waited_a_month_is_still_in_the_log_when_it_fails() {
+    let mut world = World::new().await;
+    world.accept("b1").await;
+    world.now += SignedDuration::from_hours(24 * 40);
+    world.receiver.fail_next(HOOK, [Fault::status(401)]).await.unwrap();
+
+    world.run_until(world.now).await;
+
+    assert_eq!(world.delivery().await.state, State::Failed);
+    assert_eq!(world.attempts().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_late_message_changes_nothing() {
     let world = World::new().await;
     world.accept("b1").await;
