@@ -49,20 +49,42 @@ pub fn whole() -> Value {
         "description": "What is wrong, and what to do next",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
+    document["components"]["parameters"]["IdempotencyKey"] = json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "Your name for this request: sent again with the same body, it gets the same answer for 24 hours",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+    });
+    let schemas = document["components"]["schemas"].clone();
     for operations in document["paths"].as_object_mut().expect("paths").values_mut() {
-        for operation in operations.as_object_mut().expect("operations").values_mut() {
-            complete(operation);
+        for (method, operation) in operations.as_object_mut().expect("operations") {
+            if method == "post" {
+                repeatable(operation);
+            }
+            complete(operation, &schemas);
         }
     }
     document
 }
 
+/// What every POST takes: an `Idempotency-Key`, unless it says itself what that means there.
+fn repeatable(operation: &mut Value) {
+    if operation["parameters"].is_null() {
+        operation["parameters"] = json!([]);
+    }
+    let parameters = operation["parameters"].as_array_mut().expect("parameters");
+    if parameters.iter().all(|parameter| parameter["name"] != "Idempotency-Key") {
+        parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
+    }
+}
+
 /// What every operation has: its success in the envelope, and problems.
-fn complete(operation: &mut Value) {
+fn complete(operation: &mut Value, schemas: &Value) {
     let responses = operation["responses"].as_object_mut().expect("responses");
     for response in responses.values_mut() {
         if let Some(schema) = response.pointer_mut("/content/application~1json/schema")
-            && schema["properties"]["success"].is_null()
+            && resolved(schema, schemas)["properties"]["success"].is_null()
             && schema.as_object().is_some_and(|schema| !schema.is_empty())
         {
             let data = schema.take();
@@ -74,6 +96,14 @@ fn complete(operation: &mut Value) {
         }
     }
     responses.insert("default".into(), json!({ "$ref": "#/components/responses/Problem" }));
+}
+
+/// The schema itself, where it is named by a reference.
+fn resolved<'a>(schema: &'a Value, schemas: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/schemas/")) {
+        Some(name) => &schemas[name],
+        None => schema,
+    }
 }
 
 fn problem() -> Value {

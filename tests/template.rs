@@ -23,8 +23,17 @@ pub struct Function {
 
 /// The template, its tags kept.
 pub fn read() -> Value {
-    let text = std::fs::read_to_string(crate::top().join("template.yaml")).expect("template.yaml");
-    serde_yaml_ng::from_str(&text).expect("template.yaml is YAML")
+    parsed("template.yaml")
+}
+
+/// The nested template of alarms, its tags kept.
+pub fn observability() -> Value {
+    parsed("infra/observability.yaml")
+}
+
+fn parsed(file: &str) -> Value {
+    let text = std::fs::read_to_string(crate::top().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// Its functions, by logical id.

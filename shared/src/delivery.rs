@@ -6,7 +6,7 @@
 //!  event row ──stream──► route ──► DELIVERY row (in the due-time index) + SQS message
 //!                                                   ▲                        │
 //!                        sweep, every minute ───────┘                        ▼
-//!                                                                         deliver ──► POST ──► ATTEMPT row, DELIVERY row
+//!                                                                          send  ──► POST ──► ATTEMPT row, DELIVERY row
 //! ```
 //!
 //! - A pending delivery always stands in the due-time index. What SQS, the stream or a killed function loses, the sweep
@@ -85,6 +85,7 @@ pub struct Delivery {
 /// How far a delivery is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DeliveryState)]
 pub enum State {
     /// It will be tried at its due time.
     Pending,
@@ -206,7 +207,7 @@ pub struct Attempt {
     pub tenant: TenantId,
     /// Of which delivery.
     pub delivery: DeliveryId,
-    /// The how-manieth, from 1.
+    /// Which attempt, counted from 1.
     pub n: u32,
     /// When it was made.
     pub at: Timestamp,

@@ -102,6 +102,7 @@ fn marked(bit: u8) -> EndpointId {
 /// How well an endpoint takes what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EndpointState)]
 pub enum State {
     /// It takes what it is sent.
     Active,

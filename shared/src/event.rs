@@ -63,6 +63,16 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Where it happened, as receivers are told.
+    fn source(&self) -> &'static str {
+        match self {
+            Self::Booking { .. } => "contract-management-system",
+            Self::Automation { .. } => "crossdock",
+        }
+    }
+}
+
 impl Row for Event {
     const KIND: &'static str = "event";
 
@@ -93,7 +103,7 @@ pub async fn accept(table: &Table, event: Event) -> Result<(Event, bool)> {
 }
 
 impl Event {
-    /// The body that is delivered: for bookings that of the source document, word for word in its names.
+    /// The body that is delivered: for bookings with the names of the booking events document, word for word.
     ///
     /// It is made of what is stored alone, so every attempt sends the same bytes.
     pub fn payload(&self, environment: &str) -> Result<String> {
@@ -103,7 +113,7 @@ impl Event {
             "event_type": self.event_type,
             "type": self.event_type,
             "event_time": time,
-            "source": "contract-management-system",
+            "source": self.content.source(),
             "trace_id": self.trace,
             "system": { "environment": environment, "timestamp": self.accepted_at },
         });
@@ -146,13 +156,13 @@ fn with_raw(payload: &Value, raw: &[(&str, Option<&String>)]) -> Result<String> 
     serde_json::to_string(&whole).map_err(broken)
 }
 
-/// The type that a row of `booking_events` itself names: S3's `event_type`.
+/// The type that a row of `booking_events` itself names: its `event_type`.
 fn own_type(table: &str, record: Option<&str>) -> Option<Value> {
     let mut row: Value = serde_json::from_str(record.filter(|_| table == "booking_events")?).ok()?;
     Some(row["event_type"].take()).filter(Value::is_string)
 }
 
-/// The context of S3 that the row itself carries: details of the booking, and its people where they are named.
+/// The context that the row itself carries: details of the booking, and its people where they are named.
 fn context(record: Option<&str>) -> Vec<(&'static str, Value)> {
     let row: Value = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let mut found = Vec::new();
@@ -207,6 +217,15 @@ mod tests {
         assert_eq!(payload["client_info"]["name"], "Ana");
         assert_eq!(payload["source"], "contract-management-system");
         assert_eq!(payload["system"]["environment"], "test");
+    }
+
+    #[test]
+    fn an_execution_comes_from_us_and_not_from_the_booking_system() {
+        let mut event = event("{}");
+        event.content =
+            Content::Automation { automation: AutomationId::new(), template: "t".into(), data: r#"{"a":1.10}"#.into() };
+        let payload = event.payload("test").unwrap();
+        assert!(payload.contains(r#""source":"crossdock""#) && payload.contains(r#""data":{"a":1.10}"#), "{payload}");
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl Gate {
         Ok(Machine { tenant: key.tenant, key: key.id })
     }
 
+    /// Lets a machine bring a batch: each element counts as a call, and the call itself was the first. To be asked
+    /// before anything of the batch is stored.
+    pub async fn batch(&self, call: &Call, machine: &Machine, rate: Rate, elements: usize) -> Result<()> {
+        let more = u32::try_from(elements.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.limits.charge(&self.table, call, machine.tenant, &machine.key.to_string(), rate, more).await
+    }
+
     async fn api_key(&self, presented: &Presented, now: Timestamp) -> Result<Option<ApiKey>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&presented.id).cloned();
         if let Some((key, at)) = known

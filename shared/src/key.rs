@@ -24,10 +24,10 @@
 //! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
 //! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
 //! | checkpoint of a conversation | `ten_…#TRACK#trk_…` | `BEFORE#<hour>` | |
-//! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…` | |
+//! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…`, and `trk_…#<nnnn>` where one row is too small | |
 //! | snapshot | `ten_…#SNAPSHOT#<scope>#<channel>` | `HOUR#<date>#<hour>`, `DAY#<date>`, `WEEK#<date>` or `ALL#<date>` | |
 //! | what has to be folded again | `ten_…#STALE` | `TRACK#trk_…#<hour>`, `HOUR#<hour>`, `RIPENING#<hour>`, `DAY#<date>` or `WEEK#<date>` | |
-//! | what was folded | `ten_…#FOLDED` | `HOUR#<date>#<hour>` or `DAY#<date>` | |
+//! | what was folded | `ten_…#FOLDED` | `HOUR#<date>#<hour>` or `DAY#<date>`, and `…#<nnnn>` where one row is too small | |
 //! | progress of aggregation | `ten_…` | `PROGRESS` | |
 //! | cached KPI answer | `ten_…#CACHED#<scope>#<channel>` | `<filters>` | |
 
@@ -334,9 +334,14 @@ pub fn checkpoints(tenant: TenantId, track: TrackId) -> Range<Checkpoint> {
     many(format!("{tenant}#TRACK#{track}"), "BEFORE#")
 }
 
-/// What a track adds to an hour.
-pub fn contribution(tenant: TenantId, hour: Timestamp, track: TrackId) -> Key<Contribution> {
-    one(format!("{tenant}#HOUR#{}", minute(hour)), track.to_string())
+/// A row of what a track adds to an hour.
+pub fn contribution(tenant: TenantId, hour: Timestamp, track: TrackId, nth: u32) -> Key<Contribution> {
+    one(format!("{tenant}#HOUR#{}", minute(hour)), format!("{track}{}", further(nth)))
+}
+
+/// All that a track adds to an hour.
+pub fn contributions_of(tenant: TenantId, hour: Timestamp, track: TrackId) -> Range<Contribution> {
+    many(format!("{tenant}#HOUR#{}", minute(hour)), &track.to_string())
 }
 
 /// What all tracks add to an hour.
@@ -431,13 +436,26 @@ fn stale_of(tenant: TenantId) -> String {
     format!("{tenant}#STALE")
 }
 
+/// A row of the list of series that an hour or a day was folded into.
+pub fn folded(tenant: TenantId, date: Date, hour: Option<Timestamp>, nth: u32) -> Key<Folded> {
+    one(format!("{tenant}#FOLDED"), format!("{}{}", fold_of(date, hour), further(nth)))
+}
+
 /// Which series an hour or a day was folded into.
-pub fn folded(tenant: TenantId, date: Date, hour: Option<Timestamp>) -> Key<Folded> {
-    let place = match hour {
+pub fn folded_of(tenant: TenantId, date: Date, hour: Option<Timestamp>) -> Range<Folded> {
+    many(format!("{tenant}#FOLDED"), &fold_of(date, hour))
+}
+
+fn fold_of(date: Date, hour: Option<Timestamp>) -> String {
+    match hour {
         Some(hour) => format!("HOUR#{date}#{}", minute(hour)),
         None => format!("DAY#{date}"),
-    };
-    one(format!("{tenant}#FOLDED"), place)
+    }
+}
+
+/// The first of several rows has the plain key.
+fn further(nth: u32) -> String {
+    if nth == 0 { String::new() } else { format!("#{nth:04}") }
 }
 
 /// Which series the hours of a day were folded into.

@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -37,6 +40,8 @@ impl Rate {
     pub const CALLS: Self = Self { burst: 600, period_ms: 60_000, fails_open: false };
     /// Webhooks: 3,000 a minute; an event is worth more than the limit.
     pub const EVENTS: Self = Self { burst: 3_000, period_ms: 60_000, fails_open: true };
+    /// What comes in batches: 12,000 elements a minute, each of which counts (see [`crate::gate::Gate::batch`]).
+    pub const BATCHES: Self = Self { burst: 12_000, period_ms: 60_000, fails_open: true };
 
     /// What a Make.com webhook takes: 300 in any 10 seconds (help.make.com, webhooks), as a burst of half of them and
     /// the other half spread over the time.
@@ -69,14 +74,25 @@ impl Row for Bucket {
 }
 
 /// What a caller is told of its limit.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Standing {
     rate: Rate,
-    remaining: u32,
-    reset_s: i64,
+    remaining: AtomicU32,
+    reset_s: AtomicI64,
 }
 
 impl Standing {
+    fn new(rate: Rate, remaining: u32, reset_s: i64) -> Self {
+        Self { rate, remaining: remaining.into(), reset_s: reset_s.into() }
+    }
+
+    /// So many tokens fewer, of which so many came out of the bucket now.
+    fn spend(&self, tokens: u32, drawn: u32) {
+        let left = self.remaining.load(Ordering::Relaxed).saturating_sub(tokens);
+        self.remaining.store(left, Ordering::Relaxed);
+        self.reset_s.fetch_add(seconds(self.rate.cost_ms(drawn)), Ordering::Relaxed);
+    }
+
     /// The header fields of the IETF's draft on rate limits (`draft-ietf-httpapi-ratelimit-headers`).
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let mut put = |name: &'static str, value: String| {
@@ -84,8 +100,9 @@ impl Standing {
                 headers.insert(HeaderName::from_static(name), value);
             }
         };
+        let (remaining, reset_s) = (self.remaining.load(Ordering::Relaxed), self.reset_s.load(Ordering::Relaxed));
         put("ratelimit-policy", format!("\"calls\";q={};w={}", self.rate.burst, self.rate.period_ms / 1000));
-        put("ratelimit", format!("\"calls\";r={};t={}", self.remaining, self.reset_s));
+        put("ratelimit", format!("\"calls\";r={remaining};t={reset_s}"));
     }
 }
 
@@ -131,14 +148,53 @@ impl Limits {
             Drawn::Token { left, full_at } => (left, full_at),
             Drawn::Unknown => return Ok(()),
             Drawn::Wait(wait) => {
-                call.stand(Standing { rate, remaining: 0, reset_s: seconds(wait) });
+                call.stand(Standing::new(rate, 0, seconds(wait)));
                 return Err(Error::TooMany { retry_after: seconds(wait).unsigned_abs() });
             }
         };
         let wait = (full_at - now).max(0);
         let remaining = left + ((rate.period_ms - wait).max(0) * i64::from(rate.burst) / rate.period_ms) as u32;
-        call.stand(Standing { rate, remaining: remaining.min(rate.burst), reset_s: seconds(wait) });
+        call.stand(Standing::new(rate, remaining.min(rate.burst), seconds(wait)));
         Ok(())
+    }
+
+    /// Lets a call that has passed bring so many more elements, all or none: with one write, or from memory.
+    pub(crate) async fn charge(
+        &self,
+        table: &Table,
+        call: &Call,
+        tenant: TenantId,
+        who: &str,
+        rate: Rate,
+        more: u32,
+    ) -> Result<()> {
+        let slot = format!("{tenant}/{who}");
+        let held = self.spend_up_to(&slot, more);
+        let short = more - held;
+        let refused = match short {
+            0 => None,
+            short => match take(table, tenant, who, rate, short, call.now.as_millisecond()).await {
+                Ok(Leased::Granted(_)) => None,
+                Ok(Leased::Wait(ms)) => Some(Error::TooMany { retry_after: seconds(ms).unsigned_abs() }),
+                Err(error) if rate.fails_open => {
+                    tracing::warn!(error = ?error, "the limit could not be asked, the batch passes");
+                    None
+                }
+                Err(error) => Some(error),
+            },
+        };
+        match refused {
+            None => {
+                if let Some(standing) = call.standing().get() {
+                    standing.spend(more, short);
+                }
+                Ok(())
+            }
+            Some(error) => {
+                self.give_back(&slot, held);
+                Err(error)
+            }
+        }
     }
 
     /// One token for somebody, or how long to wait for it.
@@ -166,6 +222,21 @@ impl Limits {
         let lease = leases.get_mut(slot).filter(|lease| lease.left > 0)?;
         lease.left -= 1;
         Some((lease.left, lease.full_at))
+    }
+
+    fn spend_up_to(&self, slot: &str, most: u32) -> u32 {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lease) = leases.get_mut(slot) else { return 0 };
+        let held = lease.left.min(most);
+        lease.left -= held;
+        held
+    }
+
+    fn give_back(&self, slot: &str, tokens: u32) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lease) = leases.get_mut(slot) {
+            lease.left += tokens;
+        }
     }
 
     fn keep(&self, slot: String, left: u32, full_at: i64) {

@@ -62,11 +62,16 @@ impl Sketch {
 
     /// Counts one value.
     pub fn add(&mut self, value: u64) {
+        self.add_many(value, 1);
+    }
+
+    /// So many equal values more.
+    pub fn add_many(&mut self, value: u64, times: u64) {
         let bucket = match value.min(LONGEST) {
             0 => 0,
             value => 1 + ((value as f64).ln() / self.ln_gamma()).ceil() as u32,
         };
-        *self.buckets.entry(bucket).or_default() += 1;
+        *self.buckets.entry(bucket).or_default() += times;
     }
 
     /// How many values it holds.

@@ -161,7 +161,8 @@ pub struct Credit {
     pub channel: Channel,
 }
 
-/// What one track adds to one hour: worked out from all of its reports, never added to.
+/// What one track adds to one hour: worked out from all of its reports, never added to. Where many agents had to do
+/// with it, it takes several rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
     /// Whose.
@@ -170,6 +171,9 @@ pub struct Contribution {
     pub hour: Timestamp,
     /// The track.
     pub track: TrackId,
+    /// Which of its rows.
+    #[serde(default)]
+    pub nth: u32,
     /// Its parts, by whom they are credited to.
     pub parts: Vec<Part>,
 }
@@ -181,15 +185,17 @@ pub struct Part {
     pub credit: Credit,
     /// What.
     pub counts: BTreeMap<Metric, i64>,
-    /// The waits that were ended, in seconds.
-    pub waits: Vec<u64>,
+    /// The waits that were ended: their length in seconds, and how many were so long. What one conversation waits in an
+    /// hour lasts no longer than the hour, so there are few lengths however many waits.
+    pub waits: Vec<(u64, u64)>,
 }
 
 impl Row for Contribution {
     const KIND: &'static str = "contribution";
+    const VERSION: u32 = 2;
 
     fn key(&self) -> Key<Self> {
-        key::contribution(self.tenant, self.hour, self.track)
+        key::contribution(self.tenant, self.hour, self.track, self.nth)
     }
 }
 
@@ -334,7 +340,8 @@ impl Row for Mark {
     }
 }
 
-/// Which series an hour or a day was folded into, so that none keeps what has gone elsewhere.
+/// Which series an hour or a day was folded into, so that none keeps what has gone elsewhere. Where there are many, it
+/// takes several rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Folded {
     /// Whose.
@@ -343,6 +350,9 @@ pub struct Folded {
     pub date: Date,
     /// The hour; without it, the whole day.
     pub hour: Option<Timestamp>,
+    /// Which of its rows.
+    #[serde(default)]
+    pub nth: u32,
     /// The series.
     pub series: Vec<Series>,
 }
@@ -351,7 +361,7 @@ impl Row for Folded {
     const KIND: &'static str = "folded";
 
     fn key(&self) -> Key<Self> {
-        key::folded(self.tenant, self.date, self.hour)
+        key::folded(self.tenant, self.date, self.hour, self.nth)
     }
 }
 
@@ -366,6 +376,12 @@ pub struct Progress {
     pub as_of: Option<Timestamp>,
     /// Until when somebody is at work, in milliseconds since 1970; 0 is nobody.
     pub busy_until: i64,
+    /// When the last turn began, in milliseconds since 1970.
+    #[serde(default)]
+    pub begun: i64,
+    /// Whether the last turn failed for a reason that lies in the tenant's own rows.
+    #[serde(default)]
+    pub failing: bool,
 }
 
 impl Row for Progress {

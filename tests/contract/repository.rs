@@ -51,7 +51,7 @@ fn every_crate_takes_lints_and_versions_from_the_workspace() {
 }
 
 #[test]
-fn every_use_case_behind_http_is_tried_by_a_stranger() {
+fn every_area_that_people_call_is_tried_by_a_stranger() {
     let document = tests::document::whole();
     let areas: std::collections::BTreeSet<&str> = document["paths"]
         .as_object()

@@ -54,7 +54,7 @@ fn what_the_document_says_of_tokens_the_template_does() {
 }
 
 #[test]
-fn every_operation_is_named_described_and_exemplary() {
+fn every_operation_is_named_described_and_succeeds() {
     let document = document::whole();
     let mut ids = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {

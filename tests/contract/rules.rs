@@ -1,5 +1,7 @@
 //! What the template promises for every function.
 
+use std::collections::BTreeSet;
+
 use tests::template::{self, untagged};
 
 #[test]
@@ -43,6 +45,23 @@ fn every_queue_that_is_worked_on_has_a_way_out_for_poison_and_every_way_out_an_a
         }
     }
     assert_eq!(dead, ["DeadLetterQueue"]);
+
+    let alarmed = alarmed(&template::observability());
+    for (parameter, value) in template["Resources"]["Observability"]["Properties"]["Parameters"].as_mapping().unwrap() {
+        let (parameter, value) = (parameter.as_str().unwrap(), untagged(value));
+        assert!(!value.ends_with(".QueueName") || alarmed.contains(parameter), "{parameter} is watched by no alarm");
+    }
+}
+
+/// The parameters that some alarm of a template watches, by its dimensions.
+fn alarmed(template: &serde_yaml_ng::Value) -> BTreeSet<String> {
+    let resources = template["Resources"].as_mapping().unwrap().values();
+    resources
+        .filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm")
+        .filter_map(|alarm| alarm["Properties"]["Dimensions"].as_sequence())
+        .flatten()
+        .map(|dimension| untagged(&dimension["Value"]))
+        .collect()
 }
 
 fn untagged_all(values: &serde_yaml_ng::Value) -> Vec<String> {

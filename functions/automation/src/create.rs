@@ -158,7 +158,7 @@ async fn make(deps: &Deps, keyring: &Keyring, owner: &Person, call: &Call, new: 
     }))
 }
 
-/// The words of the source document, with address and secret put in.
+/// What to do next in Make.com, with address and secret put in.
 fn instructions(webhook_url: &str, secret: &SecretString) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("step1", "Create a new scenario in Make.com".into()),
@@ -243,7 +243,7 @@ fn template(body: &mut Fields) -> Option<&'static Template> {
     found
 }
 
-/// Make.com numbers its scenarios; the source documents write them as text.
+/// Make.com numbers its scenarios; callers may write them as text.
 fn scenario_id(given: &Value) -> Option<String> {
     match given {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| (1..=64).contains(&text.chars().count())),

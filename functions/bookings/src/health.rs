@@ -14,11 +14,13 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// Below this share of successes in a day it says so (S3: a success rate above 95 %).
+use crate::row_change::EVENT_TYPES;
+
+/// Below this share of successes in a day it says so (the booking events document: a success rate above 95 %).
 const GOOD_RATE: f64 = 0.95;
 /// Above this age of what waits it says so.
 const GOOD_AGE_S: u64 = 300;
-/// Above this mean answer time it says so (S3: under two seconds).
+/// Above this mean answer time it says so (the booking events document: under two seconds).
 const GOOD_RESPONSE_MS: u64 = 2_000;
 
 /// What answering needs.
@@ -77,7 +79,7 @@ pub struct Finding {
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let Machine { tenant, .. } = deps.gate.machine(&call, Scope::BookingEvents, Rate::CALLS).await?;
 
-    let health = health::of(&deps.table, tenant, &["booking.updated", "booking_event.created"], call.now).await?;
+    let health = health::of(&deps.table, tenant, &EVENT_TYPES, call.now).await?;
 
     Ok(Reply::ok(judged(health)))
 }
@@ -139,7 +141,7 @@ fn warnings(health: &Health) -> Vec<Finding> {
         );
     }
     if health.queue_age_seconds > GOOD_AGE_S {
-        warn("old_queue", format!("the oldest delivery waits since {} seconds", health.queue_age_seconds));
+        warn("old_queue", format!("the oldest delivery has waited {} seconds", health.queue_age_seconds));
     }
     if health.average_response_ms.is_some_and(|ms| ms > GOOD_RESPONSE_MS) {
         warn("slow_endpoint", "the endpoints take more than two seconds to answer".into());

@@ -59,6 +59,23 @@ pub struct SupabaseRowChange {
     old_record: Option<serde_json::Value>,
 }
 
+/// One change, or several.
+#[derive(ToSchema)]
+#[schema(as = BookingChanges)]
+#[serde(untagged)]
+pub enum Given {
+    /// A change.
+    One(SupabaseRowChange),
+    /// Changes.
+    Several(SeveralGiven),
+}
+
+/// 1 to 100 changes.
+#[derive(ToSchema)]
+#[schema(as = SupabaseRowChanges, min_items = 1, max_items = 100)]
+#[expect(dead_code, reason = "describes the body; Changes reads it")]
+pub struct SeveralGiven(Vec<SupabaseRowChange>);
+
 /// An event that is stored.
 #[derive(Serialize, ToSchema)]
 pub struct AcceptedEvent {
@@ -81,11 +98,23 @@ pub struct AcceptedEvents {
     duplicates: usize,
 }
 
+/// What is stored, in the form of the call.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BookingEventsAccepted)]
+#[serde(untagged)]
+pub enum Accepted {
+    /// Of one change.
+    One(AcceptedEvent),
+    /// Of an array of changes.
+    Several(AcceptedEvents),
+}
+
 /// Takes a change of a booking or booking event, or an array of up to 100, and stores each once.
 ///
 /// 202 means stored: it will be delivered to every endpoint that wants it, whatever fails on the way. A change that is
 /// reported again is recognised by its row and answered with `duplicate: true`. All changes of an array are checked
-/// before any is stored. Authenticated by an API key with the scope `booking_events`; at most 256 KiB.
+/// before any is stored, and each counts against the limit of 12,000 a minute. Authenticated by an API key with the scope
+/// `booking_events`; at most 256 KiB.
 ///
 /// The answer to an array has `events`, `accepted` and `duplicates`.
 #[utoipa::path(
@@ -94,12 +123,13 @@ pub struct AcceptedEvents {
     operation_id = "booking_events_receive",
     tag = "bookings",
     security(("api_key" = [])),
-    request_body = SupabaseRowChange,
-    responses((status = 202, description = "It is stored", body = AcceptedEvent))
+    request_body = Given,
+    responses((status = 202, description = "It is stored", body = Accepted))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let machine = deps.gate.machine(&call, Scope::BookingEvents, Rate::EVENTS).await?;
+    let machine = deps.gate.machine(&call, Scope::BookingEvents, Rate::BATCHES).await?;
     let changes = Changes::read(&call, &machine)?;
+    deps.gate.batch(&call, &machine, Rate::BATCHES, changes.events.len()).await?;
 
     let who = machine.key.to_string();
     idempotency::once(&deps.table, &call, machine.tenant, &who, async || store(&deps.table, changes).await).await
@@ -115,14 +145,14 @@ async fn store(table: &Table, changes: Changes) -> Result<Reply> {
         .try_collect()
         .await?;
 
-    Ok(match (changes.single, events.pop()) {
-        (true, Some(only)) => Reply::accepted(only),
+    Ok(Reply::accepted(match (changes.single, events.pop()) {
+        (true, Some(only)) => Accepted::One(only),
         (_, last) => {
             events.extend(last);
             let duplicates = events.iter().filter(|event| event.duplicate).count();
-            Reply::accepted(AcceptedEvents { accepted: events.len() - duplicates, duplicates, events })
+            Accepted::Several(AcceptedEvents { accepted: events.len() - duplicates, duplicates, events })
         }
-    })
+    }))
 }
 
 /// The events of one call.

@@ -13,6 +13,16 @@ use shared::{
     trace::TraceId,
 };
 
+/// All types of event that a change can be.
+pub const EVENT_TYPES: [&str; 6] = [
+    "booking.created",
+    "booking.updated",
+    "booking.deleted",
+    "booking_event.created",
+    "booking_event.updated",
+    "booking_event.deleted",
+];
+
 /// An update that names no version counts as the same one for so long: two triggers on one table fire together.
 const SAME_UPDATE_MINUTES: i64 = 10;
 
@@ -130,4 +140,21 @@ fn occurred(row: &Value) -> Option<Timestamp> {
     let at: Timestamp =
         ["event_time", "updated_at", "created_at"].iter().find_map(|field| row[field].as_str()?.parse().ok())?;
     at.round(Unit::Millisecond).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_are_those_that_changes_make() {
+        let types = ["bookings", "booking_events"].into_iter().flat_map(|table| {
+            ["INSERT", "UPDATE", "DELETE"].map(|operation| {
+                let change = format!(r#"{{"type":"{operation}","table":"{table}","record":{{}},"old_record":{{}}}}"#);
+                let change: RowChange = serde_json::from_str(&change).unwrap();
+                change.event(TenantId::new(), TraceId::new(), Timestamp::UNIX_EPOCH, "").unwrap().event_type
+            })
+        });
+        assert!(types.eq(EVENT_TYPES));
+    }
 }

@@ -57,7 +57,7 @@ impl Door<'_> {
         let request = request.header(http::header::ACCEPT, "application/json").timeout(PATIENCE);
         let answered = self.egress.ask(request).await.map_err(|silence| match silence {
             Silence::Refused => Failure::Untrusted("a host that is not on the public internet"),
-            Silence::Network => Failure::Down("no connection"),
+            Silence::Network | Silence::NoEndpoint => Failure::Down("no connection"),
             Silence::Timeout => Failure::Down("no answer in time"),
         })?;
         match answered.status {

@@ -21,7 +21,6 @@ use utoipa::ToSchema;
 use crate::{
     app,
     browser::Browser,
-    of_the_company,
     state::{State, challenge, unguessable},
     vendor::{Vendor, dynamics, salesforce, zoho},
 };
@@ -102,8 +101,7 @@ pub struct SignInBegun {
     responses((status = 200, description = "Send the browser there", body = SignInBegun))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Owner).await?;
-    of_the_company(&person)?;
+    let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let (provider, site) = read(call.fields()?)?;
 
     let keyring = deps.vault.keyring().await?;

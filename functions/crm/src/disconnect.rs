@@ -18,7 +18,6 @@ use crate::{
     app,
     ask::{self, Door},
     failure::Failure,
-    of_the_company,
     vendor::Vendor,
 };
 
@@ -69,8 +68,7 @@ pub struct Disconnected {
     responses((status = 200, description = "It is not connected now", body = Disconnected))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Owner).await?;
-    of_the_company(&person)?;
+    let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let mut parameters = call.parameters();
     let wanted: Option<Provider> = parameters.parsed("provider");
     let wanted = parameters.build(|| Some(wanted))?;

@@ -1,9 +1,7 @@
 //! Connections to CRMs by OAuth.
 
 use shared::{
-    Error, Result,
     connection::Provider,
-    gate::Person,
     secrets::{OAuthApp, Platform},
 };
 
@@ -25,14 +23,6 @@ pub mod vendor;
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(begin::handle, callback::handle, disconnect::handle, providers::handle, show::handle))]
 pub struct Api;
-
-/// A CRM belongs to the whole company: who is limited to one of its clients neither sees nor changes it.
-fn of_the_company(person: &Person) -> Result<()> {
-    match person.client {
-        None => Ok(()),
-        Some(_) => Err(Error::Forbidden("you are limited to one client, and the CRM belongs to the whole company")),
-    }
-}
 
 /// Our app with a CRM, if there is one.
 fn app(platform: &Platform, provider: Provider) -> Option<&OAuthApp> {

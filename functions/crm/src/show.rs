@@ -15,8 +15,6 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::of_the_company;
-
 /// What showing it needs.
 pub struct Deps {
     /// Who calls.
@@ -133,8 +131,7 @@ impl From<&Connection> for ConnectionView {
     responses((status = 200, description = "The connection", body = Integration))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let person = deps.gate.person(&call, Role::Agent).await?;
-    of_the_company(&person)?;
+    let person = deps.gate.person(&call, Role::Agent).await?.of_whole_tenant()?;
     let mut parameters = call.parameters();
     let wanted: Option<Provider> = parameters.parsed("provider");
     let wanted = parameters.build(|| Some(wanted))?;

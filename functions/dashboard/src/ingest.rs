@@ -86,7 +86,7 @@ struct Answer {
 /// For back ends with an API key of scope `activity`. Events may come late, repeatedly and in any order: an event is
 /// known by its id, the thing that it is about and the hour that it happened in, and is stored once. All faults of all
 /// events are told at once, by JSON pointer, and then nothing is stored. A stored event shows in the dashboards after
-/// the next aggregation, at most a quarter of an hour later.
+/// the next aggregation, at most a quarter of an hour later. Up to 12,000 events a minute.
 #[utoipa::path(
     post,
     path = "/api/v1/activity",
@@ -97,9 +97,10 @@ struct Answer {
     responses((status = 202, description = "All events are stored", body = Answer))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
-    let machine = deps.gate.machine(&call, Scope::Activity, Rate::EVENTS).await?;
+    let machine = deps.gate.machine(&call, Scope::Activity, Rate::BATCHES).await?;
     let zone = zone(deps, machine.tenant, call.now).await?;
     let reports = read(&call, machine.tenant, &zone)?;
+    deps.gate.batch(&call, &machine, Rate::BATCHES, reports.len()).await?;
 
     idempotency::once(&deps.table, &call, machine.tenant, &machine.key.to_string(), async || {
         Ok(Reply::accepted(store(&deps.table, &reports, call.now).await?))

@@ -15,13 +15,15 @@ use shared::{
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// How old a report may be.
 const OLDEST: SignedDuration = SignedDuration::from_hours(400 * 24);
-/// The longest id, name or code.
+/// The longest id, name or code, in characters.
 const LONGEST_TEXT: usize = 200;
+/// The longest name of an agent or team, in bytes: it stands in many rows, and in the keys of some.
+const LONGEST_NAME: usize = 64;
 
 /// What happened. `type` says which of the other fields have to be there.
 #[derive(utoipa::ToSchema)]
 #[schema(as = ActivityEvent)]
-#[allow(
+#[expect(
     dead_code,
     reason = "it describes the form; the fields are read one by one so that all faults are told at once"
 )]
@@ -39,9 +41,12 @@ pub struct Report {
     occurred_at: Timestamp,
     /// Where.
     channel: Channel,
-    /// The agent who did it, or to whom it went: the `sub` of that person's token, so that it finds its own numbers.
+    /// The agent who did it, or to whom it went: the `sub` of that person's token, so that it finds its own numbers. Up to
+    /// 64 bytes.
+    #[schema(max_length = 64)]
     agent_id: Option<String>,
-    /// That agent's team, as in the `team` claim of its supervisor's token.
+    /// That agent's team, as in the `team` claim of its supervisor's token. Up to 64 bytes.
+    #[schema(max_length = 64)]
     team: Option<String>,
     /// The conversation.
     conversation_id: Option<String>,
@@ -126,6 +131,11 @@ pub(crate) fn read(
         "status",
     ]
     .map(|name| text(&mut fields, name));
+    for (name, given) in [("agent_id", &agent_id), ("team", &team)] {
+        if given.as_ref().is_some_and(|given| given.len() > LONGEST_NAME) {
+            fields.fault(name, format!("must have at most {LONGEST_NAME} bytes"));
+        }
+    }
     let author = fields.optional::<Author>("author");
     let priority = fields.optional("priority");
     let depth = fields.optional("depth");

@@ -1,4 +1,6 @@
 //! What the reports of one track amount to, hour by hour: worked out from them alone, in whatever order they came.
+//!
+//! A conversation may be told in stretches of whole hours, each from where the one before left it.
 
 mod conversation;
 mod message;
@@ -8,9 +10,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::{
-    activity::{Activity, Kind, What},
+    activity::{Activity, Author, Channel, Kind, Priority, What},
+    id::ActivityId,
     snapshot::{Credit, Metric, Part, Standing},
 };
+
+/// What an account needs of a report: of a long track many are held at once.
+pub(crate) struct Note {
+    pub(crate) hour: Timestamp,
+    pub(crate) what: What,
+    occurred_at: Timestamp,
+    id: ActivityId,
+    channel: Channel,
+    author: Option<Author>,
+    priority: Option<Priority>,
+    agent_id: Option<String>,
+    team: Option<String>,
+}
+
+impl From<Activity> for Note {
+    fn from(report: Activity) -> Self {
+        Self {
+            hour: report.hour,
+            what: report.what,
+            occurred_at: report.occurred_at,
+            id: report.id,
+            channel: report.channel,
+            author: report.author,
+            priority: report.priority,
+            agent_id: report.agent_id,
+            team: report.team,
+        }
+    }
+}
 
 /// What a track amounts to.
 #[derive(Default)]
@@ -19,22 +51,26 @@ pub(crate) struct Account {
     pub(crate) hours: BTreeMap<Timestamp, Vec<Part>>,
     /// How a conversation stood before some of those hours.
     pub(crate) checkpoints: BTreeMap<Timestamp, Standing>,
+    /// How a conversation stands at the end.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// The account of all reports of a track; of a conversation also of all since a checkpoint. A checkpoint is made again
 /// wherever there was one, for a late report may have changed how the conversation stood then.
-pub(crate) fn account(mut reports: Vec<Activity>, since: Option<Standing>, again: &BTreeSet<Timestamp>) -> Account {
-    reports.sort_by_key(|report| (report.occurred_at, place(report.what), report.id));
+pub(crate) fn account(mut reports: Vec<Note>, since: Option<Standing>, again: &BTreeSet<Timestamp>) -> Account {
+    reports.sort_unstable_by_key(|report| (report.occurred_at, place(report.what), report.id));
     let mut ledger = Ledger::default();
-    let mut checkpoints = BTreeMap::new();
+    let (mut checkpoints, mut standing) = (BTreeMap::new(), None);
     match reports.first().map(|first| first.what.kind()) {
-        Some(Kind::Conversation) => checkpoints = conversation::tell(&reports, since, again, &mut ledger),
+        Some(Kind::Conversation) => {
+            (checkpoints, standing) = conversation::tell(&reports, since, again, &mut ledger);
+        }
         Some(Kind::Message) => message::tell(&reports, &mut ledger),
         Some(Kind::Ticket) => ticket::tell(&reports, &mut ledger),
         Some(Kind::Lead) => lead(&reports[0], &mut ledger),
         Some(Kind::Campaign | Kind::Agent | Kind::Session | Kind::Queue) | None => {}
     }
-    Account { hours: ledger.by_hour(&reports), checkpoints }
+    Account { hours: ledger.by_hour(&reports), checkpoints, standing }
 }
 
 /// What comes first of that which happened at the same moment: one cannot be answered before one has written.
@@ -59,12 +95,12 @@ fn place(what: What) -> u8 {
     }
 }
 
-fn lead(first: &Activity, ledger: &mut Ledger) {
+fn lead(first: &Note, ledger: &mut Ledger) {
     ledger.count(first.hour, &credit(first), Metric::Leads, 1);
 }
 
 /// As the report itself says.
-fn credit(report: &Activity) -> Credit {
+fn credit(report: &Note) -> Credit {
     Credit { agent: report.agent_id.clone(), team: report.team.clone(), channel: report.channel }
 }
 
@@ -80,7 +116,7 @@ struct Ledger(BTreeMap<(Timestamp, Credit), Entry>);
 #[derive(Default)]
 struct Entry {
     counts: BTreeMap<Metric, i64>,
-    waits: Vec<u64>,
+    waits: BTreeMap<u64, u64>,
 }
 
 impl Ledger {
@@ -97,16 +133,16 @@ impl Ledger {
     }
 
     fn wait(&mut self, hour: Timestamp, credit: &Credit, seconds: u64) {
-        self.at(hour, credit).waits.push(seconds);
+        *self.at(hour, credit).waits.entry(seconds).or_default() += 1;
     }
 
-    fn by_hour(self, reports: &[Activity]) -> BTreeMap<Timestamp, Vec<Part>> {
+    fn by_hour(self, reports: &[Note]) -> BTreeMap<Timestamp, Vec<Part>> {
         let mut hours: BTreeMap<Timestamp, Vec<Part>> =
             reports.iter().map(|report| (report.hour, Vec::new())).collect();
         for ((hour, credit), Entry { mut counts, waits }) in self.0 {
             counts.retain(|_, count| *count != 0);
             if !counts.is_empty() || !waits.is_empty() {
-                hours.entry(hour).or_default().push(Part { credit, counts, waits });
+                hours.entry(hour).or_default().push(Part { credit, counts, waits: waits.into_iter().collect() });
             }
         }
         hours

@@ -44,7 +44,7 @@ pub struct DeliveryLog {
 /// An attempt, as it is shown.
 #[derive(Serialize, ToSchema)]
 pub struct AttemptView {
-    /// The how-manieth, from 1.
+    /// Which attempt, counted from 1.
     n: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

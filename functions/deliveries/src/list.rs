@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    Error, Result,
+    Result,
     boot::{Aws, Missing},
     cursor,
     delivery::{Delivery, State},
@@ -173,15 +173,13 @@ async fn look(
 impl Filter {
     fn read(call: &Call) -> Result<Self> {
         let mut given = call.parameters();
-        let limit = given.parsed::<u16>("limit").unwrap_or(25);
+        let limit = given.parsed::<u16>("limit");
         let (state, endpoint) = (given.optional("state"), given.optional("endpoint"));
         let (event_type, cursor) = (given.optional("event_type"), given.optional("cursor"));
-        given.build(|| Some(Self { state, endpoint, event_type, limit, cursor })).and_then(|filter| {
-            match filter.limit {
-                1..=100 => Ok(filter),
-                _ => Err(Error::invalid("?limit", "must be from 1 to 100")),
-            }
-        })
+        if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
+            given.fault("limit", "must be from 1 to 100");
+        }
+        given.build(|| Some(Self { state, endpoint, event_type, limit: limit.unwrap_or(25), cursor }))
     }
 
     fn is_open(&self) -> bool {

@@ -4,18 +4,22 @@ mod fold;
 mod question;
 mod source;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use http::header;
 use shared::{
-    Result,
+    Error, Result,
     boot::{Aws, Missing},
     gate::{Gate, Role},
     http::{Call, Reply},
     id::TenantId,
     key,
     table::{Page, Table},
+    usage::Usage,
 };
 
 use crate::day;
@@ -29,6 +33,8 @@ pub use fold::Metrics;
 const ABREAST: usize = 8;
 /// Rows that are read in one request.
 const PAGE: u16 = 1_000;
+/// So many rows are read for one answer. A client without any counts as one.
+const MOST: usize = 20_000;
 
 /// What asking needs.
 pub struct Deps {
@@ -53,7 +59,8 @@ impl Deps {
 /// stated; what day it is today is cut in the tenant's time zone. At most 366 days; the last 30 unless stated.
 ///
 /// Averages are over all days of the range, also those without usage. Rates are in percent of the executions whose end is
-/// known, null where there are none. Good for 30 seconds; ask again with `If-None-Match`.
+/// known, null where there are none. At most 20,000 rows are read for one answer: where there are more, it is 400 and the range has
+/// to be narrowed. Good for 30 seconds; ask again with `If-None-Match`.
 #[utoipa::path(
     get,
     path = "/api/make-operations/metrics",
@@ -77,35 +84,49 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let sources = source::all(&deps.table, &person, &question).await?;
 
     let fold = Mutex::new(Fold::new(&question, &sources));
-    stream::iter(0..sources.len())
+    let seen = AtomicUsize::new(0);
+    let take = |n: usize, rows: Vec<Usage>| {
+        let read = rows.len().max(1);
+        if seen.fetch_add(read, Ordering::Relaxed) + read > MOST {
+            return Err(too_much());
+        }
+        let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.into_iter().for_each(|row| fold.take(n, row));
+        Ok(())
+    };
+    stream::iter(sources.iter().enumerate())
         .map(Ok)
-        .try_for_each_concurrent(ABREAST, |n| read(&deps.table, person.tenant, &question, &sources, n, &fold))
+        .try_for_each_concurrent(ABREAST, |(n, source)| {
+            let take = &take;
+            read(&deps.table, person.tenant, &question, source, move |rows| take(n, rows))
+        })
         .await?;
     let metrics = fold.into_inner().unwrap_or_else(PoisonError::into_inner).finish(zone.into());
 
     Ok(Reply::ok(metrics).header(header::CACHE_CONTROL, "private, max-age=30").tagged(&call))
 }
 
-/// Folds one source, a page at a time: the rows themselves are never held together.
+/// Reads one source, a page at a time: the rows themselves are never held together.
 async fn read(
     table: &Table,
     tenant: TenantId,
     question: &Question,
-    sources: &[Source],
-    n: usize,
-    fold: &Mutex<Fold<'_>>,
+    source: &Source,
+    take: impl Fn(Vec<Usage>) -> Result<()>,
 ) -> Result<()> {
-    let range = key::usage_between(tenant, sources[n].client, question.from, question.to);
+    let range = key::usage_between(tenant, source.client, question.from, question.to);
     let mut page = Page::first(PAGE);
     loop {
         let found = table.list(&range, page.clone()).await?;
-        {
-            let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
-            found.rows.into_iter().for_each(|row| fold.take(n, row));
-        }
+        take(found.rows)?;
         match found.more {
             Some(after) => page.after = Some(after),
             None => return Ok(()),
         }
     }
+}
+
+fn too_much() -> Error {
+    let detail = "holds more than 20,000 rows: ask for fewer days, or for one client at a time";
+    Error::invalid("?start_date", detail)
 }

@@ -19,6 +19,10 @@ async fn asked(table: &Table, tenant: TenantId) -> Value {
 }
 
 async fn endpoint(table: &Table, tenant: TenantId, state: State) -> EndpointId {
+    endpoint_for("booking.*", table, tenant, state).await
+}
+
+async fn endpoint_for(event_type: &str, table: &Table, tenant: TenantId, state: State) -> EndpointId {
     let sealed = vault().keyring().await.unwrap().seal(["t", "e", "secret"], &webhook_secret()).unwrap();
     let endpoint = Endpoint {
         tenant,
@@ -30,7 +34,7 @@ async fn endpoint(table: &Table, tenant: TenantId, state: State) -> EndpointId {
         fingerprint: "0a1b2c3d".into(),
         previous: None,
         make_key: None,
-        event_types: vec!["booking.*".into()],
+        event_types: vec![event_type.into()],
         state,
         reason: Some("why".into()),
         failures: if state == State::Active { 0 } else { 4 },
@@ -72,6 +76,18 @@ async fn without_an_endpoint_it_says_what_to_do() {
     assert_eq!((health["status"].as_str(), health["configured"].as_bool()), (Some("not_configured"), Some(false)));
     assert_eq!(names(&health["errors"]), ["no_endpoint"]);
     assert_eq!(health["reachable"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_wants_one_type_alone_is_configured() {
+    for (event_type, configured) in
+        [("booking.created", true), ("booking_event.deleted", true), ("automation.*", false)]
+    {
+        let (table, tenant) = (table().await, TenantId::new());
+        endpoint_for(event_type, &table, tenant, State::Active).await;
+
+        assert_eq!(asked(&table, tenant).await["configured"], configured, "{event_type}");
+    }
 }
 
 #[tokio::test]

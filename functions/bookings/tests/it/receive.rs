@@ -214,3 +214,15 @@ async fn an_idempotency_key_replays_refuses_and_holds() {
     assert_eq!((first.0, again.0, other.0), (202, 202, 422));
     assert_eq!(first.1, again.1, "word for word, `duplicate` included");
 }
+
+#[tokio::test]
+async fn every_change_of_an_array_counts_against_the_limit() {
+    let world = World::new().await;
+    let now = jiff::Timestamp::now();
+    let batch = |n: usize| json!((0..100).map(|id| update(&format!("{n}-{id}"))).collect::<Vec<_>>());
+    for n in 0..120 {
+        assert_eq!(world.send(world.call().posting(&batch(n)).at(now)).await.0, 202, "{n}");
+    }
+
+    assert_eq!(world.send(world.call().posting(&batch(120)).at(now)).await.0, 429);
+}

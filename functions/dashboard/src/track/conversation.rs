@@ -8,24 +8,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::{
-    activity::{Activity, Author, What},
+    activity::{Author, What},
     snapshot::{Credit, Metric, Standing},
 };
 
-use super::{Ledger, credit, seconds};
+use super::{Ledger, Note, credit, seconds};
 
 /// A checkpoint is made after so many reports, before the next hour.
 const EVERY: usize = 20;
 
-/// Tells the reports since a checkpoint, or all of them. How it stood before those hours of which that is kept.
+/// Tells the reports since a checkpoint, or all of them. How it stood before those hours of which that is kept, and how it
+/// stands at the end.
 pub(super) fn tell(
-    reports: &[Activity],
+    reports: &[Note],
     since: Option<Standing>,
     again: &BTreeSet<Timestamp>,
     ledger: &mut Ledger,
-) -> BTreeMap<Timestamp, Standing> {
+) -> (BTreeMap<Timestamp, Standing>, Option<Standing>) {
     let mut kept = BTreeMap::new();
-    let Some(first) = reports.first() else { return kept };
+    let Some(first) = reports.first() else { return (kept, since) };
     let is_new = since.is_none();
     let mut it = Conversation(since.unwrap_or(Standing {
         with: Credit { agent: None, team: None, channel: first.channel },
@@ -43,13 +44,13 @@ pub(super) fn tell(
         heard += 1;
         it.hear(report, is_new && nth == 0, ledger);
     }
-    kept
+    (kept, Some(it.0))
 }
 
 struct Conversation(Standing);
 
 impl Conversation {
-    fn hear(&mut self, report: &Activity, is_first: bool, ledger: &mut Ledger) {
+    fn hear(&mut self, report: &Note, is_first: bool, ledger: &mut Ledger) {
         let hour = report.hour;
         match report.what {
             What::ConversationAssigned => self.hand(report.agent_id.clone(), report.team.clone()),
@@ -91,14 +92,14 @@ impl Conversation {
         self.0.with.agent = agent;
     }
 
-    fn open(&mut self, report: &Activity, ledger: &mut Ledger) {
+    fn open(&mut self, report: &Note, ledger: &mut Ledger) {
         ledger.count(report.hour, &self.0.with, Metric::Open, 1);
         self.0.open = Some((report.occurred_at, self.0.with.clone()));
         self.0.replied = false;
     }
 
     /// What is open is open with whoever has it.
-    fn follow(&mut self, report: &Activity, ledger: &mut Ledger) {
+    fn follow(&mut self, report: &Note, ledger: &mut Ledger) {
         if let Some((_, with)) = &mut self.0.open
             && *with != self.0.with
         {
@@ -108,7 +109,7 @@ impl Conversation {
         }
     }
 
-    fn reply(&mut self, report: &Activity, ledger: &mut Ledger) {
+    fn reply(&mut self, report: &Note, ledger: &mut Ledger) {
         let mut by = credit(report);
         if by.team.is_none() && by.agent == self.0.with.agent {
             by.team = self.0.with.team.clone();
@@ -127,7 +128,7 @@ impl Conversation {
         self.0.replied = true;
     }
 
-    fn close(&mut self, report: &Activity, ledger: &mut Ledger) {
+    fn close(&mut self, report: &Note, ledger: &mut Ledger) {
         self.0.waiting = None;
         if let Some((since, with)) = self.0.open.take() {
             ledger.count(report.hour, &with, Metric::Open, -1);

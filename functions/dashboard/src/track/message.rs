@@ -4,11 +4,11 @@
 //! all has not failed.
 
 use shared::{
-    activity::{Activity, Channel, What},
+    activity::{Channel, What},
     snapshot::{Credit, Metric},
 };
 
-use super::Ledger;
+use super::{Ledger, Note};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reached {
@@ -30,11 +30,11 @@ fn reached(what: What) -> Option<Reached> {
     }
 }
 
-pub(super) fn tell(reports: &[Activity], ledger: &mut Ledger) {
+pub(super) fn tell(reports: &[Note], ledger: &mut Ledger) {
     let sent = reports.iter().find(|report| report.what == What::DeliverySent).or(reports.first());
     let furthest = reports.iter().filter_map(|report| reached(report.what)).max();
     let (Some(sent), Some(furthest)) = (sent, furthest) else { return };
-    let told = |field: fn(&Activity) -> &Option<String>| {
+    let told = |field: fn(&Note) -> &Option<String>| {
         field(sent).clone().or_else(|| reports.iter().find_map(|report| field(report).clone()))
     };
     let by =

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use shared::{
-    activity::{Activity, Priority, What},
+    activity::{Priority, What},
     snapshot::{Credit, Metric},
 };
 
-use super::{Ledger, credit, seconds};
+use super::{Ledger, Note, credit, seconds};
 
-pub(super) fn tell(reports: &[Activity], ledger: &mut Ledger) {
+pub(super) fn tell(reports: &[Note], ledger: &mut Ledger) {
     let Some(first) = reports.first() else { return };
     let mut with = credit(first);
     let mut priority = first.priority.unwrap_or(Priority::Normal);

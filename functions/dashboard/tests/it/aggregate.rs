@@ -6,11 +6,14 @@ use serde_json::json;
 use shared::{
     gate::Role,
     key,
-    snapshot::{Mark, Metric, Scope, Snapshot},
+    snapshot::{Mark, Metric, Scope, Snapshot, Stale},
     testing::{Units, table},
 };
 
 use crate::desk::{Desk, LEASE, at, event, inbound, reply, status};
+
+const TERMS: Terms =
+    Terms { lease: LEASE, patience: Duration::ZERO, budget: Duration::from_secs(60), share: Duration::from_secs(60) };
 
 async fn marks(desk: &Desk) -> Vec<Mark> {
     let mut all = Vec::new();
@@ -226,11 +229,10 @@ async fn every_tenant_gets_its_turn() {
             desks.push(desk);
         }
     }
-    let terms = Terms { lease: LEASE, patience: Duration::ZERO };
 
-    let told = aggregate::all(&table, Period::Hourly, at("2026-11-21T10:00:00Z"), terms).await.unwrap();
+    let told = aggregate::all(&table, Period::Hourly, at("2026-11-21T10:00:00Z"), TERMS).await.unwrap();
 
-    assert_eq!(told, Told { tenants: 103, busy: 0 });
+    assert_eq!(told, Told { tenants: 103, ..Told::default() });
     for desk in desks {
         assert_eq!(desk.strip("", "2026-11-21T10:00:00Z").await["messages_today"]["value"], 1);
     }
@@ -288,4 +290,81 @@ async fn what_comes_late_at_the_beginning_of_a_long_conversation_reaches_its_end
     let ana = desk.somebody(Role::Agent, &[("sub", "ana")]);
     let (_, body) = desk.kpi(ana, "range=30d", "2026-11-20T00:30:00Z").await;
     assert_eq!(body["data"]["kpis"]["messages_today"]["value"], 65);
+}
+
+/// Three tenants, each with a message to count.
+async fn three() -> Vec<Desk> {
+    let table = table().await;
+    let mut desks = Vec::new();
+    for _ in 0..3 {
+        let desk = Desk::at_table(table.clone(), "UTC").await;
+        desk.report(&[inbound("c1", "2026-11-21T09:00:00Z")], "2026-11-21T09:00:01Z").await;
+        desks.push(desk);
+    }
+    desks
+}
+
+async fn counted(desks: &[Desk]) -> usize {
+    let mut counted = 0;
+    for desk in desks {
+        counted += desk.hours(Scope::Tenant, "2026-11-21").await.len();
+    }
+    counted
+}
+
+#[tokio::test]
+async fn whoever_had_no_turn_begins_the_next_run() {
+    let desks = three().await;
+    let short = Terms { budget: Duration::ZERO, ..TERMS };
+    for run in 1..=3 {
+        let now = at("2026-11-21T10:00:00Z");
+        let told = aggregate::all(&desks[0].table, Period::Hourly, now, short).await.unwrap();
+        assert_eq!(told, Told { tenants: 1, left: 2, ..Told::default() });
+        assert_eq!(counted(&desks).await, run, "each run serves another");
+        assert!(told.complete().is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_turn_has_an_end_and_the_next_goes_on() {
+    let desks = three().await;
+    let hurried = Terms { share: Duration::ZERO, ..TERMS };
+    let now = at("2026-11-21T10:00:00Z");
+
+    let told = aggregate::all(&desks[0].table, Period::Hourly, now, hurried).await.unwrap();
+    assert_eq!((told.unfinished, counted(&desks).await), (3, 0));
+    assert!(told.complete().is_ok(), "a tenant with much to do is no reason to try again");
+    let told = aggregate::all(&desks[0].table, Period::Hourly, now, TERMS).await.unwrap();
+
+    assert_eq!((told.tenants, counted(&desks).await), (3, 3));
+}
+
+#[tokio::test]
+async fn a_tenant_whose_rows_cannot_be_folded_fails_alone_and_is_told_once() {
+    let desks = three().await;
+    let (table, ill) = (&desks[0].table, desks[1].tenant);
+    let hour = Stale::Hour(at("2026-11-20T09:00:00Z"));
+    table.change(key::mark(ill, hour)).set("stale", "nonsense").send().await.unwrap_err();
+    let run = async || aggregate::all(table, Period::Weekly, at("2026-11-21T10:00:00Z"), TERMS).await.unwrap();
+    let notices = async || table.list_all(&key::notices(ill)).await.unwrap().len();
+
+    for _ in 0..2 {
+        assert_eq!(run().await, Told { tenants: 2, failed: 1, ..Told::default() });
+        assert_eq!((counted(&desks).await, notices().await), (2, 1));
+    }
+    table.delete(key::mark(ill, hour)).await.unwrap();
+    assert_eq!(run().await.tenants, 3);
+    table.change(key::mark(ill, hour)).set("stale", "nonsense").send().await.unwrap_err();
+    run().await;
+    assert_eq!(notices().await, 2, "it was well in between");
+}
+
+#[tokio::test]
+async fn a_progress_that_cannot_be_read_keeps_nobody_else() {
+    let desks = three().await;
+    desks[1].table.change(key::progress(desks[1].tenant)).set("as_of", "never").send().await.unwrap_err();
+
+    let told = aggregate::all(&desks[0].table, Period::Hourly, at("2026-11-21T10:00:00Z"), TERMS).await.unwrap();
+
+    assert_eq!(told, Told { tenants: 2, failed: 1, ..Told::default() });
 }

@@ -2,15 +2,19 @@ use dashboard::cron::{self, Deps};
 use serde_json::json;
 use shared::{
     http::Call,
+    key,
+    snapshot::Stale,
+    tenant::{Tenant, Zone},
     testing::{nobody, told, vault},
 };
 
 use crate::desk::{Desk, at, inbound};
 
 fn call(secret: &str, query: &str) -> Call {
-    nobody().with_header("authorization", &format!("Bearer {secret}")).with_query(query).at(at("2026-02-22T10:00:00Z"))
+    nobody().with_header("authorization", &format!("Bearer {secret}")).with_query(query).at(at(NOW))
 }
 
+const NOW: &str = "2026-02-22T10:00:00Z";
 const SECRET: &str = "cron-secret-of-a-test";
 
 #[tokio::test]
@@ -35,6 +39,23 @@ async fn it_answers_as_the_guide_shows() {
         );
     }
     assert_eq!(desk.strip("", "2026-02-22T10:00:00Z").await["messages_today"]["value"], 1);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_ill_does_not_fail_the_call() {
+    let (ill, well) = (Desk::in_zone("UTC").await, Desk::in_zone("UTC").await);
+    let ill = Desk { table: well.table.clone(), ..ill };
+    ill.table
+        .put(&Tenant { id: ill.tenant, name: "Ill".into(), time_zone: Zone::UTC, created_at: at(NOW) })
+        .await
+        .unwrap();
+    let week = Stale::Week("2026-02-16".parse().unwrap());
+    ill.table.change(key::mark(ill.tenant, week)).set("stale", "nonsense").send().await.unwrap_err();
+    let deps = Deps { vault: vault(), table: well.table.clone() };
+
+    let (status, body) = told(cron::handle(&deps, call(SECRET, "type=weekly")).await);
+
+    assert_eq!(status, 200, "{body}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use shared::{
     testing::{Units, machine, nobody, told},
 };
 
-use crate::desk::{Desk, at, inbound, reply};
+use crate::desk::{Desk, at, event, inbound, reply};
 
 const NOW: &str = "2026-11-21T10:00:00Z";
 
@@ -193,4 +193,42 @@ async fn the_sample_event_is_a_good_batch() {
     let call = machine(&desk.key).posting_bytes(body).at(at("2026-11-20T10:00:00Z"));
 
     assert_eq!(told(ingest::handle(&desk.ingest, call).await).0, 202);
+}
+
+#[tokio::test]
+async fn an_agent_and_a_team_have_names_of_at_most_64_bytes() {
+    let desk = Desk::in_zone("UTC").await;
+    let named = |agent: &str, team: &str| {
+        let more = json!({ "conversation_id": "c1", "agent_id": agent, "team": team });
+        event("conversation.assigned", "2026-11-21T09:00:00Z", more)
+    };
+    let (longest, longer) = ("é".repeat(32), "é".repeat(33));
+
+    assert_eq!(desk.post(&[named(&longest, &longest)], NOW).await.0, 202);
+    let (status, body) = desk.post(&[named(&longer, &longer)], NOW).await;
+
+    let pointers: Vec<&Value> = body["errors"].as_array().unwrap().iter().map(|fault| &fault["pointer"]).collect();
+    assert_eq!((status, pointers), (400, vec![&json!("/events/0/agent_id"), &json!("/events/0/team")]));
+}
+
+#[tokio::test]
+async fn every_event_of_a_batch_counts_against_the_limit() {
+    let desk = Desk::in_zone("UTC").await;
+    let batch = |n: usize| -> Vec<Value> {
+        (0..500).map(|event| inbound(&format!("c{n}-{event}"), "2026-11-21T09:00:00Z")).collect()
+    };
+    let mut taken = 0;
+    let refused = loop {
+        let call = machine(&desk.key).posting(&json!({ "events": batch(taken) })).at(at(NOW));
+        match ingest::handle(&desk.ingest, call).await {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+        assert!(taken <= 24, "12,000 events are enough");
+    };
+
+    assert!(matches!(refused, shared::Error::TooMany { retry_after: 1..=3 }), "{refused:?}");
+    assert_eq!(taken, 24, "as many as the limit says");
+    assert_eq!(stored(&desk, &format!("c{taken}-0")).await, 0, "nothing of the batch that was too much");
+    assert_eq!(desk.post(&batch(taken), "2026-11-21T10:00:05Z").await.0, 202, "a little later it passes");
 }

@@ -273,7 +273,14 @@ async fn history(desk: &Desk, doubled: u32) {
         }
     }
     desk.table
-        .put(&Progress { tenant: desk.tenant, time_zone: shared::tenant::Zone::UTC, as_of: Some(now()), busy_until: 0 })
+        .put(&Progress {
+            tenant: desk.tenant,
+            time_zone: shared::tenant::Zone::UTC,
+            as_of: Some(now()),
+            busy_until: 0,
+            begun: 0,
+            failing: false,
+        })
         .await
         .unwrap();
     // The first call of a person leases its calls; that is not what is measured.

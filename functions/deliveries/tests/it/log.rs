@@ -95,7 +95,11 @@ async fn all_faults_of_a_query_are_told_at_once() {
     let pointers: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["?limit", "?state", "?endpoint", "?colour"]);
-    assert_eq!(listed(&world, person(world.tenant, Role::Owner).with_query("limit=0")).await.0, 400);
+    for limit in [0, 101] {
+        let query = format!("limit={limit}&state=lost");
+        let (_, problem) = listed(&world, person(world.tenant, Role::Owner).with_query(&query)).await;
+        assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use shared::{
     gate::Role,
     id::ClientId,
     testing::{Units, nobody, person, person_with, table},
+    usage::Usage,
 };
 
 use crate::{World, pointers, row, world::now};
@@ -363,4 +364,26 @@ async fn it_costs_what_the_readme_says() {
 
     let (write, read) = units.take();
     assert!(write <= 0.0 && read <= 30.0, "{write} WCU, {read} RCU for 400 rows");
+}
+
+#[tokio::test]
+async fn a_range_with_too_many_rows_has_to_be_narrowed() {
+    let world = World::new().await;
+    world.store(json!([row("2026-07-20", json!({}))])).await;
+    let [one] = world.stored(None).await.try_into().unwrap();
+    for hundred in 0..200 {
+        let rows = (0..100).map(|n| Usage { scenario_id: Some(format!("{hundred}-{n}")), ..one.clone() });
+        let writes = rows.fold(world.table.transact(), |writes, row| writes.put(&row));
+        assert!(writes.send().await.unwrap());
+    }
+
+    let (status, answer) = world.ask(person(world.tenant, Role::Owner), "").await;
+
+    assert_eq!((status, pointers(&answer)), (400, vec!["?start_date"]), "{answer}");
+    assert_eq!(world.see("start_date=2026-07-21").await["totals"]["operations_count"], 0);
+    assert_eq!(
+        world.ask(person(world.tenant, Role::Agent), "").await.0,
+        200,
+        "the company's rows are not read for agents"
+    );
 }

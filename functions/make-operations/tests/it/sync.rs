@@ -313,3 +313,17 @@ async fn it_costs_what_the_readme_says() {
     let (write, read) = units.take();
     assert!(write <= 200.0 && read <= 2.0, "{write} WCU, {read} RCU");
 }
+
+#[tokio::test]
+async fn every_row_of_a_body_counts_against_the_limit() {
+    let world = World::new().await;
+    let rows: Value = (0..1_000).map(|n| row("2026-07-21", json!({ "scenario_id": n }))).collect();
+    for _ in 0..12 {
+        world.store(rows.clone()).await;
+    }
+
+    let (status, _) = world.send(world.posting(json!([row("2026-07-20", json!({}))]))).await;
+
+    assert_eq!(status, 429);
+    assert_eq!(world.stored(None).await.len(), 1_000);
+}
