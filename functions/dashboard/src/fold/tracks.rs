@@ -281,6 +281,7 @@ mod tests {
         let whole = folded(&reports, ROOMY, ROOMY).await;
         let small = Bounds { page: 7, stretch: 25, most: 80, cuts: false };
 
+        assert!(whole.iter().flatten().all(|part| part.waits.len() <= 1), "equal waits are counted, not listed");
         assert_eq!(folded(&reports, small, small).await, whole);
         // No hour of it fits: it is read again, alone.
         assert_eq!(folded(&reports, Bounds { most: 30, ..small }, Bounds { cuts: true, ..ROOMY }).await, whole);
