@@ -8,7 +8,9 @@ use std::{
 use serde::Serialize;
 use shared::{
     Result, boot,
+    delivery::Job,
     http::{Call, Reply},
+    id::{EndpointId, TenantId},
     key::{self, Key},
     queue::Queue,
     table::Table,
@@ -36,14 +38,15 @@ async fn nothing(_: &(), _: Call) -> Result<Reply> {
 }
 
 async fn read(table: &Table, _: serde::de::IgnoredAny) -> Result<Took> {
-    let nobody: Key<Tenant> = key::tenant(shared::id::TenantId::from_bytes([0; 16]));
+    let nobody: Key<Tenant> = key::tenant(TenantId::from_bytes([0; 16]));
     let began = Instant::now();
     table.find(nobody).await?;
     Ok(Took { us: began.elapsed().as_micros() })
 }
 
 async fn send(queue: &Queue, _: serde::de::IgnoredAny) -> Result<Took> {
+    let job = Job::Check { tenant: TenantId::from_bytes([0; 16]), endpoint: EndpointId::from_bytes([0; 16]) };
     let began = Instant::now();
-    queue.send(&"a message", Duration::ZERO).await?;
+    queue.send(&job, Duration::ZERO).await?;
     Ok(Took { us: began.elapsed().as_micros() })
 }
