@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn paths_of_a_template_become_this_machines_whatever_their_style() {
-        let workspace = Path::new("/work");
+        let workspace = Path::new("/repository");
         let zip = binaries::package_file("kpi-query");
         let text = "\
       CodeUri: target/lambda/kpi-query/
@@ -129,7 +129,7 @@ mod tests {
                 "\
       CodeUri: {}
       # CodeUri: target/lambda/old/
-    Properties: {{ Location: /work/infra/storage.yaml, Parameters: {{}} }}
+    Properties: {{ Location: /repository/infra/storage.yaml, Parameters: {{}} }}
       Location: https://example.org/template.yaml
       Location: !Ref Elsewhere
 ",
