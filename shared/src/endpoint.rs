@@ -12,12 +12,14 @@
 //! What is due to a held or disabled endpoint is parked, never dropped.
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::Result,
     id::{EndpointId, TenantId},
     key::{self, Index, Key},
-    secrets::Sealed,
+    secrets::{Keyring, Sealed, fingerprint, webhook_secret},
     table::Row,
 };
 
@@ -65,6 +67,27 @@ pub struct Endpoint {
     pub opened_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What a new endpoint is made of.
+pub struct Plan {
+    /// Its id: [`subscriber`] or [`target`].
+    pub id: EndpointId,
+    /// What people call it.
+    pub name: String,
+    /// The host of its address.
+    pub host: String,
+    /// Its address, checked by the guard of the way out.
+    pub url: SecretString,
+    /// The key that a Make webhook asks for.
+    pub make_key: Option<SecretString>,
+    /// The types of event that it wants.
+    pub event_types: Vec<String>,
+}
+
+/// Whether a text can be the key of a Make webhook: Make.com's own rule (apps.make.com, gateway).
+pub fn is_make_key(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())
 }
 
 /// A secret that was replaced and still holds.
@@ -143,6 +166,34 @@ impl Endpoint {
             Some(prefix) => event_type.starts_with(prefix),
             None => wanted == event_type,
         })
+    }
+
+    /// A new one, open, its address and keys sealed; and the secret that signs what it is sent, shown once.
+    pub fn new(keyring: &Keyring, tenant: TenantId, plan: Plan, now: Timestamp) -> Result<(Self, SecretString)> {
+        let (owner, place) = (tenant.to_string(), plan.id.to_string());
+        let seal = |field, text: &SecretString| keyring.seal(Self::place(&owner, &place, field), text);
+        let secret = webhook_secret();
+        let endpoint = Self {
+            tenant,
+            id: plan.id,
+            name: plan.name,
+            host: plan.host,
+            url: seal("url", &plan.url)?,
+            secret: seal("secret", &secret)?,
+            fingerprint: fingerprint(&secret),
+            previous: None,
+            make_key: plan.make_key.as_ref().map(|key| seal("make_key", key)).transpose()?,
+            event_types: plan.event_types,
+            state: State::Active,
+            reason: None,
+            failures: 0,
+            failing_since: None,
+            probes: 0,
+            check_at: None,
+            opened_at: None,
+            created_at: now,
+        };
+        Ok((endpoint, secret))
     }
 
     /// Where its secrets are bound to.

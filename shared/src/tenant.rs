@@ -4,9 +4,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::Result,
     id::{ClientId, TenantId},
     key::{self, Index, Key},
-    table::Row,
+    table::{Row, Table},
 };
 
 /// A company that uses the product.
@@ -103,6 +104,11 @@ impl Row for Slug {
     fn key(&self) -> Key<Self> {
         key::slug(self.tenant, &self.slug)
     }
+}
+
+/// A tenant's time zone. A tenant that has none lives in UTC.
+pub async fn zone(table: &Table, tenant: TenantId) -> Result<Zone> {
+    Ok(table.find(key::tenant(tenant)).await?.map_or(Zone::UTC, |tenant| tenant.time_zone))
 }
 
 /// Whether a text can be a slug: 1 to 63 of a to z, 0 to 9 and `-`.

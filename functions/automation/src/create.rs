@@ -11,7 +11,7 @@ use shared::{
     automation::{Automation, MOST},
     boot::{Aws, Missing},
     egress::Egress,
-    endpoint::{self, Endpoint, State},
+    endpoint::{self, Endpoint, Plan, is_make_key},
     gate::{Gate, Person, Role},
     http::{Call, Fields, Reply},
     id::AutomationId,
@@ -209,10 +209,7 @@ impl New {
         if make_key.is_some() && url.is_none() {
             body.fault("makeApiKey", "belongs to a makeWebhookUrl, and there is none");
         }
-        if make_key
-            .as_ref()
-            .is_some_and(|key| key.is_empty() || key.len() > 512 || !key.bytes().all(|c| c.is_ascii_graphic()))
-        {
+        if make_key.as_ref().is_some_and(|key| !is_make_key(key)) {
             body.fault("makeApiKey", "must have 1 to 512 visible ASCII characters");
         }
         let target = url.and_then(|url| match egress.check(&url) {
@@ -261,30 +258,14 @@ impl Target {
         name: &str,
         now: Timestamp,
     ) -> Result<(Endpoint, SecretString)> {
-        let id = endpoint::target();
-        let (tenant, text) = (owner.tenant.to_string(), id.to_string());
-        let seal = |field, secret: &SecretString| keyring.seal(Endpoint::place(&tenant, &text, field), secret);
-        let secret = webhook_secret();
-        let endpoint = Endpoint {
-            tenant: owner.tenant,
-            id,
+        let plan = Plan {
+            id: endpoint::target(),
             name: name.into(),
             host: self.host,
-            url: seal("url", &self.url)?,
-            secret: seal("secret", &secret)?,
-            fingerprint: fingerprint(&secret),
-            previous: None,
-            make_key: self.make_key.map(|key| seal("make_key", &key)).transpose()?,
+            url: self.url,
+            make_key: self.make_key,
             event_types: Vec::new(),
-            state: State::Active,
-            reason: None,
-            failures: 0,
-            failing_since: None,
-            probes: 0,
-            check_at: None,
-            opened_at: None,
-            created_at: now,
         };
-        Ok((endpoint, secret))
+        Endpoint::new(keyring, owner.tenant, plan, now)
     }
 }

@@ -17,7 +17,7 @@ use shared::{
     key, notice,
     snapshot::Progress,
     table::{Listed, Table},
-    tenant::Zone,
+    tenant,
 };
 use tokio::time::{Instant, timeout};
 
@@ -219,7 +219,7 @@ async fn turn(
     lease: SignedDuration,
     share: Duration,
 ) -> Result<Turn> {
-    let zone = table.find(key::tenant(tenant)).await?.map_or(Zone::UTC, |tenant| tenant.time_zone);
+    let zone = tenant::zone(table, tenant).await?;
     let until = (now + lease).as_millisecond();
     let taken: Option<Progress> = table
         .change(key::progress(tenant))

@@ -19,11 +19,11 @@ use shared::{
     gate::Gate,
     http::{Call, Reply},
     id::TenantId,
-    idempotency, key,
+    idempotency,
     limit::Rate,
     snapshot::{Mark, Stale},
     table::{Created, Table},
-    tenant::Zone,
+    tenant::{self, Zone},
 };
 
 use crate::{
@@ -150,7 +150,7 @@ async fn zone(deps: &Deps, tenant: TenantId, now: Timestamp) -> Result<Zone> {
     {
         return Ok(zone);
     }
-    let zone = deps.table.find(key::tenant(tenant)).await?.map_or(Zone::UTC, |tenant| tenant.time_zone);
+    let zone = tenant::zone(&deps.table, tenant).await?;
     let mut zones = deps.zones.lock().unwrap_or_else(PoisonError::into_inner);
     if zones.len() > 10_000 {
         zones.clear();

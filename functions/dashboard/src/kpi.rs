@@ -21,7 +21,7 @@ use shared::{
     key,
     snapshot::{Cached, Cell, Scope, Series, day_of},
     table::Table,
-    tenant::Zone,
+    tenant::{self, Zone},
 };
 
 use crate::{
@@ -196,7 +196,7 @@ impl Deps {
         let progress = self.table.find(key::progress(tenant)).await?;
         let (zone, as_of) = match progress {
             Some(progress) => (progress.time_zone, progress.as_of),
-            None => (self.table.find(key::tenant(tenant)).await?.map_or(Zone::UTC, |tenant| tenant.time_zone), None),
+            None => (tenant::zone(&self.table, tenant).await?, None),
         };
         let window = question.window(&zone, now);
         let complete = as_of.is_some_and(|as_of| window.to <= as_of);

@@ -1,25 +1,13 @@
 //! Days: how they are written, and which one it is for a tenant.
 
 use jiff::{Timestamp, civil::Date};
-use shared::{
-    Result,
-    id::TenantId,
-    key,
-    table::Table,
-    tenant::{Tenant, Zone},
-};
+use shared::tenant::Zone;
 
 /// Exactly `YYYY-MM-DD`, and a day that exists.
 pub fn read(text: &str) -> Option<Date> {
     let shape = text.len() == 10
         && text.bytes().enumerate().all(|(n, c)| if matches!(n, 4 | 7) { c == b'-' } else { c.is_ascii_digit() });
     shape.then(|| text.parse().ok()).flatten()
-}
-
-/// The tenant's time zone. A tenant that has none lives in UTC.
-pub async fn zone(table: &Table, tenant: TenantId) -> Result<Zone> {
-    let row: Option<Tenant> = table.find(key::tenant(tenant)).await?;
-    Ok(row.map_or(Zone::UTC, |tenant| tenant.time_zone))
 }
 
 /// Which day it is there.

@@ -19,6 +19,7 @@ use shared::{
     id::TenantId,
     key,
     table::{Page, Table},
+    tenant,
     usage::Usage,
 };
 
@@ -79,7 +80,7 @@ impl Deps {
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Agent).await?;
-    let zone = day::zone(&deps.table, person.tenant).await?;
+    let zone = tenant::zone(&deps.table, person.tenant).await?;
     let question = Question::read(&call, day::today(&zone, call.now))?;
     let sources = source::all(&deps.table, &person, &question).await?;
 

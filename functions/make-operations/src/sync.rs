@@ -18,6 +18,7 @@ use shared::{
     idempotency,
     limit::Rate,
     table::Table,
+    tenant,
     usage::{OperationType, ScenarioStatus, Usage},
 };
 
@@ -146,7 +147,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 
 /// Every row of the body, or all that is wrong with any of them.
 async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timestamp) -> Result<Vec<Usage>> {
-    let today = day::today(&day::zone(table, tenant).await?, now);
+    let today = day::today(&tenant::zone(table, tenant).await?, now);
     let latest = today.saturating_add(1.day());
     let mut read: Vec<rows::Read> =
         raw.iter().enumerate().map(|(n, raw)| rows::read(raw, n, tenant, latest, now)).collect();

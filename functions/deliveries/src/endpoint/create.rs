@@ -1,18 +1,17 @@
 //! `POST /api/v1/endpoints`: a new endpoint, for instance a Make.com webhook.
 
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
     egress::Egress,
-    endpoint::{self, Endpoint, State},
+    endpoint::{self, Endpoint, Plan, is_make_key},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::TenantId,
     idempotency, key,
-    secrets::{Keyring, Vault, fingerprint, webhook_secret},
+    secrets::{Keyring, Vault},
     table::{Created, Table},
 };
 use utoipa::ToSchema;
@@ -96,8 +95,15 @@ async fn make(table: &Table, keyring: &Keyring, call: &Call, tenant: TenantId, n
     if table.list_all(&key::endpoints(tenant)).await?.len() >= MOST {
         return Err(Error::conflict("a tenant has at most 20 endpoints"));
     }
-    let secret = webhook_secret();
-    let endpoint = seal(keyring, tenant, new, &secret, call.now)?;
+    let plan = Plan {
+        id: endpoint::subscriber(),
+        name: new.name,
+        host: new.host,
+        url: new.url,
+        make_key: new.make_api_key,
+        event_types: new.event_types,
+    };
+    let (endpoint, secret) = Endpoint::new(keyring, tenant, plan, call.now)?;
     match table.create(&endpoint).await? {
         Created::New => Ok(Reply::created(EndpointMade {
             endpoint: endpoint.into(),
@@ -121,9 +127,7 @@ impl NewEndpoint {
         if let Some(Err(why)) = &checked {
             body.fault("url", why.to_string());
         }
-        // Make's own rule for these keys.
-        let fits = |key: &str| !key.is_empty() && key.len() <= 512 && key.bytes().all(|c| c.is_ascii_graphic());
-        if make_api_key.as_ref().is_some_and(|key| !fits(key.expose_secret())) {
+        if make_api_key.as_ref().is_some_and(|key| !is_make_key(key.expose_secret())) {
             body.fault("make_api_key", "must have 1 to 512 ASCII characters");
         }
         if event_types
@@ -137,36 +141,4 @@ impl NewEndpoint {
             Some(Self { name: name?, url: url?, host, make_api_key, event_types: event_types? })
         })
     }
-}
-
-fn seal(
-    keyring: &Keyring,
-    tenant: TenantId,
-    new: NewEndpoint,
-    secret: &SecretString,
-    now: Timestamp,
-) -> Result<Endpoint> {
-    let id = endpoint::subscriber();
-    let (owner, place) = (tenant.to_string(), id.to_string());
-    let seal = |field, text| keyring.seal(Endpoint::place(&owner, &place, field), text);
-    Ok(Endpoint {
-        tenant,
-        id,
-        name: new.name,
-        host: new.host,
-        url: seal("url", &new.url)?,
-        secret: seal("secret", secret)?,
-        fingerprint: fingerprint(secret),
-        previous: None,
-        make_key: new.make_api_key.as_ref().map(|key| seal("make_key", key)).transpose()?,
-        event_types: new.event_types,
-        state: State::Active,
-        reason: None,
-        failures: 0,
-        failing_since: None,
-        probes: 0,
-        check_at: None,
-        opened_at: None,
-        created_at: now,
-    })
 }
