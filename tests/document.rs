@@ -9,7 +9,12 @@ pub fn whole() -> Value {
     for part in [
         platform::Api::openapi(),
         bookings::Api::openapi(),
+        live::Api::openapi(),
+        completeness::Api::openapi(),
         deliveries::Api::openapi(),
+        endpoints::Api::openapi(),
+        receivers::Api::openapi(),
+        traces::Api::openapi(),
         crm::Api::openapi(),
         automation::Api::openapi(),
         make_operations::Api::openapi(),

@@ -76,8 +76,14 @@ pub struct Delivery {
     pub due_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// How the last attempt ended, for a person.
+    /// How the last attempt ended, for a person; or why a person has ended it.
     pub last: Option<String>,
+    /// The status of the last answer, where there was one.
+    #[serde(default)]
+    pub last_status: Option<u16>,
+    /// Started again by a person: what comes of it says nothing about its endpoint.
+    #[serde(default)]
+    pub replay: bool,
     /// When a row is forgotten.
     pub keep_until: Timestamp,
 }
@@ -97,6 +103,20 @@ pub enum State {
     Failed,
     /// Its message killed the worker again and again.
     Dead,
+    /// A person has ended it before it was delivered.
+    Cancelled,
+    /// It had failed or was dead, and a person has put it away.
+    Discarded,
+}
+
+impl State {
+    /// Whether nothing happens to it any more unless a person starts it again.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Pending | Self::Parked => false,
+            Self::Delivered | Self::Failed | Self::Dead | Self::Cancelled | Self::Discarded => true,
+        }
+    }
 }
 
 impl std::str::FromStr for State {
@@ -118,22 +138,19 @@ impl Row for Delivery {
         match self.state {
             State::Pending => self.due_at.map(|at| key::due(self.id.as_bytes(), at + GRACE)),
             State::Parked => Some(key::parked(self.tenant, self.endpoint, self.id)),
-            State::Delivered | State::Failed | State::Dead => None,
+            State::Delivered | State::Failed | State::Dead | State::Cancelled | State::Discarded => None,
         }
     }
 
     fn expires(&self) -> Option<Timestamp> {
-        match self.state {
-            // What is not settled is not forgotten.
-            State::Pending | State::Parked => None,
-            State::Delivered | State::Failed | State::Dead => Some(self.keep_until),
-        }
+        // What is not settled is not forgotten.
+        self.state.is_settled().then_some(self.keep_until)
     }
 }
 
 impl Delivery {
     /// The delivery of an event to an endpoint: the same two make the same one.
-    pub fn of(event: &Event, endpoint: &Endpoint, keep: SignedDuration) -> Self {
+    pub fn of(event: &Event, endpoint: &Endpoint) -> Self {
         let parked = endpoint.state.parks();
         Self {
             tenant: event.tenant,
@@ -149,7 +166,9 @@ impl Delivery {
             due_at: (!parked).then_some(event.accepted_at),
             ended_at: None,
             last: None,
-            keep_until: event.accepted_at + keep,
+            last_status: None,
+            replay: false,
+            keep_until: event.accepted_at + endpoint.keep(),
         }
     }
 
@@ -160,7 +179,7 @@ impl Delivery {
 }
 
 /// The time of the event in front, so that ids sort as events were accepted; the rest from what makes it unique.
-fn identity(event: &Event, endpoint: EndpointId) -> DeliveryId {
+pub fn identity(event: &Event, endpoint: EndpointId) -> DeliveryId {
     let digest = crate::event::identity(event.tenant, &[event.id.as_bytes(), endpoint.as_bytes()]);
     let mut id = *digest.as_bytes();
     let ms = event.accepted_at.as_millisecond().max(0).to_be_bytes();
@@ -237,6 +256,8 @@ pub enum Trigger {
     Schedule,
     /// A probe of a held endpoint.
     Probe,
+    /// A person, who had it started again.
+    Replay,
 }
 
 impl Row for Attempt {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
+    event::Form,
     id::{EndpointId, TenantId},
     key::{self, Index, Key},
     secrets::{Keyring, Sealed, fingerprint, webhook_secret},
@@ -51,8 +52,23 @@ pub struct Endpoint {
     pub make_key: Option<Sealed>,
     /// The types of event that it wants; `booking.*` for all that begin so. None: only what is sent to it by name.
     pub event_types: Vec<String>,
+    /// The form in which it is told.
+    #[serde(default)]
+    pub form: Form,
+    /// For how many days the log of its settled deliveries is kept.
+    #[serde(default = "month")]
+    pub retention_days: u16,
+    /// Grows with each change that a person makes.
+    #[serde(default)]
+    pub revision: u32,
     /// How well it takes what is sent.
     pub state: State,
+    /// What holds it, while it is held.
+    #[serde(default)]
+    pub held_by: Holder,
+    /// How much of its full pace it is sent, in percent, while its receiver fills up.
+    #[serde(default = "full")]
+    pub pace: u8,
     /// Why it is in that state.
     pub reason: Option<String>,
     /// Failures since the last success.
@@ -83,6 +99,29 @@ pub struct Plan {
     pub make_key: Option<SecretString>,
     /// The types of event that it wants.
     pub event_types: Vec<String>,
+}
+
+/// What holds an endpoint that is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EndpointHolder)]
+pub enum Holder {
+    /// Its failures: a probe that succeeds opens it.
+    #[default]
+    Failures,
+    /// What its receiver's own interface says, for instance that the scenario is off. It would take what is sent and do
+    /// nothing with it, so no probe opens it: whoever watches the receiver does.
+    Receiver,
+}
+
+/// For how many days a log is kept, unless its endpoint says otherwise.
+fn month() -> u16 {
+    30
+}
+
+/// The pace of an endpoint whose receiver keeps up, in percent.
+fn full() -> u8 {
+    100
 }
 
 /// Whether a text can be the key of a Make webhook: Make.com's own rule (apps.make.com, gateway).
@@ -184,7 +223,12 @@ impl Endpoint {
             previous: None,
             make_key: plan.make_key.as_ref().map(|key| seal("make_key", key)).transpose()?,
             event_types: plan.event_types,
+            form: Form::default(),
+            retention_days: month(),
+            revision: 0,
             state: State::Active,
+            held_by: Holder::default(),
+            pace: full(),
             reason: None,
             failures: 0,
             failing_since: None,
@@ -199,6 +243,11 @@ impl Endpoint {
     /// Where its secrets are bound to.
     pub fn place<'a>(tenant: &'a str, id: &'a str, field: &'a str) -> [&'a str; 3] {
         [tenant, id, field]
+    }
+
+    /// For how long the log of its settled deliveries is kept.
+    pub fn keep(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.retention_days))
     }
 
     /// What a failure now makes of it.

@@ -33,8 +33,29 @@ pub struct Event {
     pub occurred_at: Option<Timestamp>,
     /// The one endpoint that it goes to; without it, every endpoint that subscribes to its type.
     pub to: Option<EndpointId>,
+    /// How it came to be known.
+    #[serde(default, skip_serializing_if = "Origin::is_live")]
+    pub origin: Origin,
     /// What it says.
     pub content: Content,
+}
+
+/// How an event came to be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Its sender reported it.
+    #[default]
+    Live,
+    /// Nobody reported it; the source was compared with what had come in.
+    Reconciled,
+}
+
+impl Origin {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_live(&self) -> bool {
+        *self == Self::Live
+    }
 }
 
 /// What an event says, in the form of its source. Texts are JSON as it came, so that no digit of a number is lost.
@@ -102,26 +123,62 @@ pub async fn accept(table: &Table, event: Event) -> Result<(Event, bool)> {
     }
 }
 
+/// What is known around an event that the event itself does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// The booking.
+    pub booking_details: Option<Value>,
+    /// Who booked.
+    pub client_info: Option<Value>,
+    /// Who provides.
+    pub provider_info: Option<Value>,
+}
+
+/// The form in which an endpoint is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PayloadVersion)]
+pub enum Form {
+    /// The body of the booking events document, word for word.
+    #[default]
+    #[serde(rename = "1")]
+    Document,
+    /// The envelope that Standard Webhooks advises: `type`, `timestamp`, and version 1 as `data`.
+    #[serde(rename = "2")]
+    Standard,
+}
+
 impl Event {
-    /// The body that is delivered: for bookings with the names of the booking events document, word for word.
-    ///
-    /// It is made of what is stored alone, so every attempt sends the same bytes.
-    pub fn payload(&self, environment: &str) -> Result<String> {
-        let time = self.occurred_at.unwrap_or(self.accepted_at);
+    /// The body that is delivered: for bookings with the names of the booking events document, word for word. What is
+    /// not known around a booking is left out and named in `missing_context`.
+    pub fn payload(&self, environment: &str, known: &Context, outcome_url: Option<&str>) -> Result<String> {
         let mut payload = json!({
             "event_id": self.id,
             "event_type": self.event_type,
             "type": self.event_type,
-            "event_time": time,
+            "event_time": self.time(),
             "source": self.content.source(),
             "trace_id": self.trace,
             "system": { "environment": environment, "timestamp": self.accepted_at },
         });
+        if let Some(url) = outcome_url {
+            payload["outcome_url"] = json!(url);
+        }
         let raw = match &self.content {
             Content::Booking { operation, table, record, old_record } => {
-                for (name, context) in context(record.as_deref().or(old_record.as_deref())) {
-                    payload[name] = context;
+                let own = own_context(record.as_deref().or(old_record.as_deref()));
+                let mut missing = Vec::new();
+                for (name, own, kept) in [
+                    ("booking_details", own.booking_details, &known.booking_details),
+                    ("client_info", own.client_info, &known.client_info),
+                    ("provider_info", own.provider_info, &known.provider_info),
+                ] {
+                    match own.or_else(|| kept.clone()) {
+                        Some(context) => payload[name] = context,
+                        None => missing.push(name),
+                    }
                 }
+                payload["missing_context"] = json!(missing);
+                payload["origin"] = json!(self.origin);
                 if let Some(own) = own_type(table, record.as_deref()) {
                     payload["event_type"] = own;
                 }
@@ -138,6 +195,23 @@ impl Event {
             }
         };
         with_raw(&payload, &raw)
+    }
+
+    /// The body in the form that an endpoint has chosen.
+    pub fn body(&self, form: Form, environment: &str, known: &Context, outcome_url: Option<&str>) -> Result<String> {
+        let payload = self.payload(environment, known, outcome_url)?;
+        match form {
+            Form::Document => Ok(payload),
+            Form::Standard => {
+                let envelope = json!({ "type": self.event_type, "timestamp": self.time() });
+                with_raw(&envelope, &[("data", Some(&payload))])
+            }
+        }
+    }
+
+    /// When it happened, as far as its sender says so.
+    pub fn time(&self) -> Timestamp {
+        self.occurred_at.unwrap_or(self.accepted_at)
     }
 }
 
@@ -163,20 +237,21 @@ fn own_type(table: &str, record: Option<&str>) -> Option<Value> {
 }
 
 /// The context that the row itself carries: details of the booking, and its people where they are named.
-fn context(record: Option<&str>) -> Vec<(&'static str, Value)> {
+pub fn own_context(record: Option<&str>) -> Context {
     let row: Value = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let mut found = Vec::new();
-    for name in ["booking_details", "client_info", "provider_info"] {
-        if let Some(given) = row.get(name).filter(|given| given.is_object()) {
-            found.push((name, given.clone()));
-        }
+    let given = |name: &str| row.get(name).filter(|given| given.is_object()).cloned();
+    Context {
+        booking_details: given("booking_details").or_else(|| row.get("booking_number").map(|_| details(&row))),
+        client_info: given("client_info"),
+        provider_info: given("provider_info"),
     }
-    if !found.iter().any(|(name, _)| *name == "booking_details") && row.get("booking_number").is_some() {
-        let fields = ["id", "booking_number", "client_id", "provider_id", "status", "total_price"];
-        let details = fields.iter().filter_map(|field| Some(((*field).to_owned(), row.get(field)?.clone())));
-        found.push(("booking_details", Value::Object(details.collect())));
-    }
-    found
+}
+
+/// What the booking events document tells of a booking.
+pub fn details(booking: &Value) -> Value {
+    let fields = ["id", "booking_number", "client_id", "provider_id", "status", "total_price"];
+    let told = fields.iter().filter_map(|field| Some(((*field).to_owned(), booking.get(field)?.clone())));
+    Value::Object(told.collect())
 }
 
 #[cfg(test)]
@@ -192,6 +267,7 @@ mod tests {
             accepted_at: "2026-11-21T10:00:00Z".parse().unwrap(),
             occurred_at: None,
             to: None,
+            origin: Origin::Live,
             content: Content::Booking {
                 operation: "UPDATE".into(),
                 table: "bookings".into(),
@@ -203,18 +279,19 @@ mod tests {
 
     #[test]
     fn no_digit_of_a_number_is_lost() {
-        let payload = event(r#"{"id":"b1","total_price":12345678901234567890.123456789}"#).payload("test").unwrap();
+        let payload = event(r#"{"id":"b1","total_price":12345678901234567890.123456789}"#).payload("test", &Context::default(), None).unwrap();
         assert!(payload.contains("12345678901234567890.123456789"), "{payload}");
     }
 
     #[test]
     fn the_booking_stands_in_its_context() {
         let payload = event(r#"{"id":"b1","booking_number":"B-7","status":"confirmed","client_info":{"id":"c1","name":"Ana","email":"a@b.c"}}"#)
-            .payload("test")
+            .payload("test", &Context::default(), None)
             .unwrap();
         let payload: Value = serde_json::from_str(&payload).unwrap();
         assert_eq!(payload["booking_details"], json!({"id":"b1","booking_number":"B-7","status":"confirmed"}));
         assert_eq!(payload["client_info"]["name"], "Ana");
+        assert_eq!(payload["missing_context"], json!(["provider_info"]));
         assert_eq!(payload["source"], "contract-management-system");
         assert_eq!(payload["system"]["environment"], "test");
     }
@@ -224,7 +301,7 @@ mod tests {
         let mut event = event("{}");
         event.content =
             Content::Automation { automation: AutomationId::new(), template: "t".into(), data: r#"{"a":1.10}"#.into() };
-        let payload = event.payload("test").unwrap();
+        let payload = event.payload("test", &Context::default(), None).unwrap();
         assert!(payload.contains(r#""source":"crossdock""#) && payload.contains(r#""data":{"a":1.10}"#), "{payload}");
     }
 

@@ -108,6 +108,8 @@ ids! {
     EndpointId = "end";
     /// Something that happened, accepted once.
     EventId = "evt";
+    /// Work on many rows that a person has begun.
+    JobId = "job";
     /// An API key; the key itself is never stored.
     KeyId = "key";
     /// Something that a person should know.

@@ -13,6 +13,11 @@
 //! | idempotency key | `ten_…` | `ONCE#<hash>` | |
 //! | notice | `ten_…#NOTICE` | `ntc_…` | |
 //! | event | `ten_…#EVENT#evt_…` | `EVENT` | |
+//! | what is kept of the source | `ten_…#KEPT#<table>` | `<id>` | |
+//! | number in a live channel | `ten_…#LIVE#<channel>` | `<nnnnnnnnnnnn>` | |
+//! | that an event is numbered | `ten_…#TRACE#<trace>` | `EVENT#evt_…` | |
+//! | outcome told by a receiver | `ten_…#TRACE#<trace>` | `OUTCOME#dlv_…#<digest>` | |
+//! | job | `ten_…#JOB` | `job_…` | |
 //! | delivery | `ten_…#DELIVERY` | `dlv_…` | due: `DUE#<shard>` / `<time>`, parked: `ten_…#PARKED#end_…` / `dlv_…` |
 //! | attempt | `ten_…#DELIVERY#dlv_…` | `ATTEMPT#<nn>` | |
 //! | CRM connection | `ten_…` | `CONNECTION#<provider>` | |
@@ -39,16 +44,23 @@ use crate::{
     activity::Activity,
     apikey::ApiKey,
     automation::{Automation, Runs, Tally},
+    booking::Kept,
     connection::{Connection, Provider, SignIn},
     delivery::{Attempt, Delivery},
     endpoint::{Endpoint, Hour, is_target},
     event::Event,
-    id::{ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, KeyId, NoticeId, TenantId, TrackId},
+    id::{
+        ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
+    },
     idempotency::Once,
+    job::Job,
     limit::Bucket,
+    live::{Channel, Entry, Numbered},
     notice::Notice,
+    outcome::Outcome,
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     tenant::{Client, Slug, Tenant},
+    trace::TraceId,
     usage::Usage,
 };
 
@@ -173,6 +185,11 @@ pub fn event(tenant: TenantId, event: EventId) -> Key<Event> {
     one(format!("{tenant}#EVENT#{event}"), "EVENT".into())
 }
 
+/// What is kept of a row of the source.
+pub fn kept(tenant: TenantId, table: &str, id: &str) -> Key<Kept> {
+    one(format!("{tenant}#KEPT#{table}"), id.into())
+}
+
 /// An endpoint: a subscriber, or one that is sent to by name alone.
 pub fn endpoint(tenant: TenantId, endpoint: EndpointId) -> Key<Endpoint> {
     let kind = if is_target(endpoint) { "TARGET" } else { "ENDPOINT" };
@@ -197,6 +214,16 @@ pub fn deliveries(tenant: TenantId) -> Range<Delivery> {
 /// The `n`th attempt of a delivery, from 1.
 pub fn attempt(tenant: TenantId, delivery: DeliveryId, n: u32) -> Key<Attempt> {
     one(format!("{tenant}#DELIVERY#{delivery}"), format!("ATTEMPT#{n:04}"))
+}
+
+/// The deliveries of events that were accepted between two moments, both included.
+pub fn deliveries_between(tenant: TenantId, from: Timestamp, to: Timestamp) -> Range<Delivery> {
+    let at = |moment: Timestamp, rest: u8| {
+        let mut id = [rest; 16];
+        id[..6].copy_from_slice(&moment.as_millisecond().max(0).to_be_bytes()[2..]);
+        DeliveryId::from_bytes(id).to_string()
+    };
+    between(format!("{tenant}#DELIVERY"), &at(from, 0), &at(to, 0xff))
 }
 
 /// All attempts of a delivery, first to last.
@@ -235,6 +262,48 @@ pub fn parked(tenant: TenantId, endpoint: EndpointId, delivery: DeliveryId) -> I
 /// Everything that waits for an endpoint.
 pub fn all_parked(tenant: TenantId, endpoint: EndpointId) -> Index {
     place(format!("{tenant}#PARKED#{endpoint}"), String::new())
+}
+
+/// A job.
+pub fn job(tenant: TenantId, job: JobId) -> Key<Job> {
+    one(format!("{tenant}#JOB"), job.to_string())
+}
+
+/// All jobs of a tenant, oldest first.
+pub fn jobs(tenant: TenantId) -> Range<Job> {
+    many(format!("{tenant}#JOB"), JobId::PREFIX)
+}
+
+// ── live channels and traces ─────────────────────────────────────────────
+
+/// One number of a channel.
+pub fn live_entry(tenant: TenantId, channel: &Channel, number: u64) -> Key<Entry> {
+    one(format!("{tenant}#LIVE#{channel}"), format!("{number:012}"))
+}
+
+/// The numbers of a channel from one to another, both included.
+pub fn live_entries(tenant: TenantId, channel: &Channel, from: u64, to: u64) -> Range<Entry> {
+    between(format!("{tenant}#LIVE#{channel}"), &format!("{from:012}"), &format!("{to:012}"))
+}
+
+/// That an event has its numbers.
+pub fn numbered(tenant: TenantId, trace: TraceId, event: EventId) -> Key<Numbered> {
+    one(format!("{tenant}#TRACE#{trace}"), format!("EVENT#{event}"))
+}
+
+/// The events of a trace.
+pub fn events_of(tenant: TenantId, trace: TraceId) -> Range<Numbered> {
+    many(format!("{tenant}#TRACE#{trace}"), "EVENT#")
+}
+
+/// What a receiver said of a delivery.
+pub fn outcome(tenant: TenantId, trace: TraceId, delivery: DeliveryId, digest: &str) -> Key<Outcome> {
+    one(format!("{tenant}#TRACE#{trace}"), format!("OUTCOME#{delivery}#{digest}"))
+}
+
+/// All that receivers said in a trace.
+pub fn outcomes(tenant: TenantId, trace: TraceId) -> Range<Outcome> {
+    many(format!("{tenant}#TRACE#{trace}"), "OUTCOME#")
 }
 
 // ── CRM connections ──────────────────────────────────────────────────────

@@ -47,6 +47,12 @@ impl Rate {
     /// the other half spread over the time.
     pub const MAKE: Self = Self { burst: 150, period_ms: 10_000, fails_open: false };
 
+    /// The same at so many percent of its pace, 1 to 100.
+    pub fn slowed(self, percent: u8) -> Self {
+        let percent = u32::from(percent.clamp(1, 100));
+        Self { burst: (self.burst * percent / 100).max(1), ..self }
+    }
+
     fn block(self) -> u32 {
         (self.burst / 20).max(1)
     }

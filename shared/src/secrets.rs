@@ -10,7 +10,8 @@ use aes_gcm::{
     Aes256Gcm, Nonce,
     aead::{Aead, KeyInit, Payload},
 };
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use hmac::{Hmac, Mac};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -122,15 +123,38 @@ impl Keyring {
         sealed.0.split_once('.').is_some_and(|(id, _)| id == self.current)
     }
 
+    /// A signature over a text that leaves us and comes back: `<key id>.<base64url of HMAC-SHA256>`.
+    pub fn sign(&self, purpose: &str, text: &str) -> Result<String> {
+        let mac = self.mac(&self.current, purpose, text)?;
+        Ok(format!("{}.{}", self.current, BASE64URL_NOPAD.encode(&mac.finalize().into_bytes())))
+    }
+
+    /// Whether we have signed that text for that purpose, with any key of the keyring.
+    pub fn has_signed(&self, purpose: &str, text: &str, signature: &str) -> bool {
+        let Some((id, given)) = signature.split_once('.') else { return false };
+        let Ok(given) = BASE64URL_NOPAD.decode(given.as_bytes()) else { return false };
+        self.mac(id, purpose, text).is_ok_and(|mac| mac.verify_slice(&given).is_ok())
+    }
+
+    fn mac(&self, id: &str, purpose: &str, text: &str) -> Result<Hmac<Sha256>> {
+        // A key of its own: what seals does not sign.
+        let key = Sha256::new_with_prefix(self.key(id)?).chain_update("\u{1f}").chain_update(purpose).finalize();
+        let mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|cause| Error::internal("a key of HMAC", cause))?;
+        Ok(mac.chain_update(text))
+    }
+
     fn cipher(&self, id: &str) -> Result<Aes256Gcm> {
+        Ok(Aes256Gcm::new(&Sha256::digest(self.key(id)?)))
+    }
+
+    fn key(&self, id: &str) -> Result<&str> {
         let text = self.keys.get(id).map(ExposeSecret::expose_secret).filter(|text| text.len() >= SHORTEST_KEY);
-        let text = text.ok_or_else(|| {
+        text.ok_or_else(|| {
             Error::internal(
                 "the keyring lacks a usable key",
                 format!("key `{id}`: missing, or under {SHORTEST_KEY} characters"),
             )
-        })?;
-        Ok(Aes256Gcm::new(&Sha256::digest(text)))
+        })
     }
 }
 

@@ -85,6 +85,7 @@ fn event_of(tenant: TenantId, name: &str, at: Timestamp) -> Event {
         accepted_at: at,
         occurred_at: Some(at),
         to: None,
+        origin: event::Origin::Live,
         content: Content::Booking {
             operation: "UPDATE".into(),
             table: "bookings".into(),
@@ -108,6 +109,11 @@ async fn endpoint_of(tenant: TenantId) -> Endpoint {
         previous: None,
         make_key: Some(seal("a-key-of-make")),
         event_types: vec!["booking.*".into(), "booking_event.*".into()],
+        form: event::Form::default(),
+        retention_days: 30,
+        revision: 0,
+        held_by: endpoint::Holder::default(),
+        pace: 100,
         state: endpoint::State::Active,
         reason: None,
         failures: 0,
@@ -133,7 +139,7 @@ async fn deliveries(ledger: &mut Ledger) {
     table.list_all(&key::endpoints(tenant)).await.expect("they are read");
     ledger.took("endpoints of a tenant, to route an event");
 
-    let delivery = Delivery::of(&event, &endpoint, SignedDuration::from_hours(720));
+    let delivery = Delivery::of(&event, &endpoint);
     table.create(&delivery).await.expect("it begins");
     ledger.took("begin a delivery");
     table.find(key::delivery(tenant, delivery.id)).await.expect("it is read");
@@ -166,7 +172,7 @@ async fn deliveries(ledger: &mut Ledger) {
 
     for n in 0..100 {
         let event = event_of(tenant, &format!("more {n}"), now);
-        let mut delivery = Delivery::of(&event, &endpoint, SignedDuration::from_hours(720));
+        let mut delivery = Delivery::of(&event, &endpoint);
         let mut id = *delivery.id.as_bytes();
         id[15] = 0;
         delivery.id = shared::id::DeliveryId::from_bytes(id);

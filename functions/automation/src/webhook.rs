@@ -5,7 +5,7 @@ use shared::{
     Error, Result,
     automation::{self, Automation, EXECUTED},
     boot::{Aws, Missing},
-    event::{self, Content, Event},
+    event::{self, Content, Event, Origin},
     gate::Gate,
     http::{BODY_LIMIT, Call, Reply},
     id::{AutomationId, EventId},
@@ -129,6 +129,7 @@ fn read(call: &Call, automation: &Automation) -> Result<Event> {
         accepted_at: call.now,
         occurred_at: None,
         to: automation.endpoint,
+        origin: Origin::Live,
         content: Content::Automation { automation: automation.id, template: automation.template.clone(), data },
     })
 }

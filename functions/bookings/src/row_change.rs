@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared::{
     Fault,
-    event::{Content, Event, identity},
+    event::{Content, Event, Origin, identity},
     id::TenantId,
     trace::TraceId,
 };
@@ -91,6 +91,7 @@ impl RowChange<'_> {
             accepted_at: now,
             occurred_at: record.as_ref().or(old_record.as_ref()).and_then(occurred),
             to: None,
+            origin: Origin::Live,
             content: Content::Booking {
                 operation: self.operation.as_str().unwrap_or_default().into(),
                 table: self.table.as_str().unwrap_or_default().into(),

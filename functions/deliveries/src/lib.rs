@@ -1,7 +1,6 @@
 //! The delivery engine: from an accepted event to its outcome. `shared::delivery` tells its story.
 
 pub mod bury;
-pub mod endpoint;
 pub mod get;
 pub mod health;
 pub mod list;
@@ -13,9 +12,6 @@ pub mod sweep;
 /// What this area adds to the OpenAPI document.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
-    endpoint::create::handle,
-    endpoint::enable::handle,
-    endpoint::list::handle,
     get::handle,
     list::handle,
     retry::handle,

@@ -58,7 +58,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 async fn again(deps: &Deps, call: &Call, person: &Person, id: DeliveryId) -> Result<Reply> {
     let delivery = deps.table.get(key::delivery(person.tenant, id)).await?;
     let why = match delivery.state {
-        State::Failed | State::Dead => None,
+        State::Failed | State::Dead | State::Cancelled | State::Discarded => None,
         State::Pending => Some("the delivery is on its way already"),
         State::Parked => Some("the delivery waits for its endpoint: enable the endpoint"),
         State::Delivered => Some("the delivery has arrived"),
@@ -71,6 +71,7 @@ async fn again(deps: &Deps, call: &Call, person: &Person, id: DeliveryId) -> Res
         .change(key::delivery(person.tenant, id))
         .set("state", State::Pending)
         .set("step", 0)
+        .set("replay", true)
         .set("due_at", call.now)
         .remove("ended_at")
         .remove("ttl")

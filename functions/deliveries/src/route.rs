@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use shared::{
     Result,
     boot::{Aws, Changed, Missing},
@@ -13,9 +12,6 @@ use shared::{
     queue::Queue,
     table::{Created, Table},
 };
-
-/// How long the log of a settled delivery is kept.
-pub const KEEP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What routing needs.
 pub struct Deps {
@@ -39,7 +35,7 @@ pub async fn handle(deps: &Deps, changed: Changed) -> Result<()> {
     };
 
     for endpoint in recipients(&deps.table, &event).await? {
-        let delivery = Delivery::of(&event, &endpoint, KEEP);
+        let delivery = Delivery::of(&event, &endpoint);
         let delivery = match deps.table.create(&delivery).await? {
             Created::New => delivery,
             // Killed before its message was sent, perhaps. One message too many does no harm.

@@ -37,20 +37,32 @@ pub struct Deps {
     vault: Vault,
     egress: Egress,
     stage: String,
+    public_url: String,
     limits: Limits,
     endpoints: Mutex<HashMap<EndpointId, (Endpoint, Instant)>>,
+}
+
+/// What receivers are told of us.
+#[derive(Default)]
+pub struct Told {
+    /// The environment of an event.
+    pub stage: String,
+    /// The address of our API, for links that come back; none where it is empty.
+    pub public_url: String,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
         let queue = aws.queue("DELIVERY_QUEUE_URL")?;
-        Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, aws.setting("STAGE")))
+        let told = Told { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL") };
+        Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, told))
     }
 
-    /// `stage` is told to receivers as the environment of an event.
-    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, stage: String) -> Self {
-        Self { table, queue, vault, egress, stage, limits: Limits::default(), endpoints: Mutex::default() }
+    /// With what it is given.
+    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, told: Told) -> Self {
+        let Told { stage, public_url } = told;
+        Self { table, queue, vault, egress, stage, public_url, limits: Limits::default(), endpoints: Mutex::default() }
     }
 
     /// The endpoint, perhaps as it was a moment ago.
@@ -114,12 +126,14 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
         return park(&deps.table, &delivery).await;
     }
     let who = endpoint.id.to_string();
-    let pace = deps.limits.draw(&deps.table, tenant, &who, Rate::MAKE, now.as_millisecond());
+    let rate = Rate::MAKE.slowed(endpoint.pace);
+    let pace = deps.limits.draw(&deps.table, tenant, &who, rate, now.as_millisecond());
     if let Drawn::Wait(ms) = pace.await? {
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
     }
     let span = tracing::info_span!("deliver", tenant.id = %tenant, delivery.id = %id, trace_id = %delivery.trace);
-    attempt::make(deps, &delivery, &endpoint, Trigger::Schedule, now).instrument(span).await?;
+    let trigger = if delivery.replay { Trigger::Replay } else { Trigger::Schedule };
+    attempt::make(deps, &delivery, &endpoint, trigger, now).instrument(span).await?;
     Ok(())
 }
 

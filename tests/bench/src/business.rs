@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use deliveries::{endpoint::create, route::KEEP};
+use endpoints::create;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -63,7 +63,7 @@ impl Business {
                 let mut event = self.event();
                 event.to = Some(endpoint.id);
                 event::accept(&cloud.table, event.clone()).await?;
-                let delivery = Delivery::of(&event, endpoint, KEEP);
+                let delivery = Delivery::of(&event, endpoint);
                 cloud.table.create(&delivery).await?;
                 Ok(serde_json::to_value(delivery.job())?)
             })
@@ -83,6 +83,7 @@ impl Business {
             accepted_at: Timestamp::now(),
             occurred_at: None,
             to: None,
+            origin: event::Origin::Live,
             content: Content::Booking {
                 operation: "UPDATE".into(),
                 table: "bookings".into(),

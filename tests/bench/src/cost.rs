@@ -44,7 +44,7 @@ pub async fn measure(cloud: &Cloud) -> Result<Cost> {
     let line = Line {
         cloud,
         route: route::Deps { table: table.clone(), queue: queue.clone() },
-        send: send::Deps::new(table.clone(), queue, cloud.vault.clone(), cloud.egress.clone(), "dev".into()),
+        send: send::Deps::new(table.clone(), queue, cloud.vault.clone(), cloud.egress.clone(), send::Told { stage: "dev".into(), ..send::Told::default() }),
         table,
         kept,
     };
@@ -61,7 +61,7 @@ pub async fn measure(cloud: &Cloud) -> Result<Cost> {
     units.take();
     line.deliver(&event).await?;
     let delivered = units.take();
-    let bytes = event.payload("dev")?.len();
+    let bytes = event.payload("dev", &event::Context::default(), None)?.len();
     Ok(Cost { bytes, accepted, stored_once, delivered })
 }
 

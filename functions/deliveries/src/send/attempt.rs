@@ -10,19 +10,18 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use shared::{
-    Error, Result, automation,
+    Error, Result, automation, booking,
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict, judge, wait},
     egress::{Answer, Silence},
     endpoint::Endpoint,
     event::Event,
-    key, metrics, notice,
+    key, metrics, notice, outcome,
     queue::LONGEST_DELAY,
     sign,
     table::Created,
 };
 
 use super::{Deps, health};
-use crate::route::KEEP;
 
 /// Makes an attempt. What it came to.
 pub async fn make(
@@ -60,8 +59,11 @@ pub async fn abandon(deps: &Deps, delivery: &Delivery, now: Timestamp) -> Result
 }
 
 async fn post(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, now: Timestamp) -> Result<Answer> {
-    let body = event(deps, delivery).await?.payload(&deps.stage)?;
+    let event = event(deps, delivery).await?;
+    let known = booking::context(&deps.table, &event).await;
     let keyring = deps.vault.keyring().await?;
+    let outcome_url = outcome::link(&keyring, &deps.public_url, delivery)?;
+    let body = event.body(endpoint.form, &deps.stage, &known, outcome_url.as_deref())?;
     let (tenant, id) = (endpoint.tenant.to_string(), endpoint.id.to_string());
     let open = |field, sealed| keyring.open(Endpoint::place(&tenant, &id, field), sealed);
 
@@ -100,11 +102,12 @@ async fn event(deps: &Deps, delivery: &Delivery) -> Result<Event> {
 
 /// The row of this attempt: the one that is there already, if a worker was killed right after writing it.
 async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answer, now: Timestamp) -> Result<Attempt> {
+    let keep = delivery.keep_until.duration_since(delivery.accepted_at);
     let verdict = judge(&answer.outcome);
     let ended_at = now + SignedDuration::try_from(answer.took).unwrap_or_default();
     let retry_after = answer.outcome.as_ref().ok().and_then(|answer| answer.retry_after);
     let waits = match (verdict, trigger) {
-        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule) => {
+        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule | Trigger::Replay) => {
             wait(delivery.step, verdict, retry_after, rand::random())
         }
         _ => None,
@@ -125,7 +128,7 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
         answer: body.filter(|body| !body.is_empty()),
         verdict,
         next_at: waits.map(|wait| ended_at + SignedDuration::try_from(wait).unwrap_or_default()),
-        keep_until: delivery.keep_until.max(ended_at + KEEP),
+        keep_until: delivery.keep_until.max(ended_at + keep),
     };
     match deps.table.create(&attempt).await? {
         Created::New => Ok(attempt),
@@ -190,7 +193,7 @@ fn next(attempt: &Attempt) -> State {
             State::Failed
         }
         (Verdict::Gone, _) | (_, Trigger::Probe) => State::Parked,
-        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule) if attempt.next_at.is_some() => State::Pending,
+        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule | Trigger::Replay) if attempt.next_at.is_some() => State::Pending,
         _ => State::Failed,
     }
 }

@@ -1,4 +1,4 @@
-use deliveries::endpoint::{create, enable, list};
+use endpoints::{create, enable, list};
 use local::standin::Mode;
 use serde_json::{Value, json};
 use shared::{

@@ -3,7 +3,9 @@ use local::standin::{Fault, Mode};
 use secrecy::SecretString;
 use shared::{
     delivery::{Job, State, Trigger, Verdict},
-    endpoint, key, sign,
+    endpoint,
+    event::Context,
+    key, sign,
 };
 
 use crate::world::{HOOK, World};
@@ -23,7 +25,7 @@ async fn what_is_sent_is_signed_and_logged() {
     assert_eq!(sent.headers["webhook-id"], delivery.id.to_string());
     assert_eq!(sent.headers["x-make-apikey"], "key-of-the-hook");
     assert!(sent.headers["traceparent"].contains(&event.trace.to_string()));
-    assert_eq!(body, event.payload("test").unwrap());
+    assert_eq!(body, event.payload("test", &Context::default(), None).unwrap());
     assert_eq!((delivery.state, delivery.attempts), (State::Delivered, 1));
     let attempt = world.attempts().await.remove(0);
     assert_eq!(
@@ -243,7 +245,7 @@ async fn nothing_is_sent_to_an_address_that_leads_inside() {
         world.queue.clone(),
         shared::testing::vault(),
         shared::egress::Egress::new("", ""),
-        "test".into(),
+        deliveries::send::Told { stage: "test".into(), ..Default::default() },
     );
 
     world.run_until(world.now).await;

@@ -1,11 +1,11 @@
 //! A tenant with one endpoint, a receiver, and a clock that the test moves.
 
 use deliveries::{
-    endpoint::create,
     route,
-    send::{self, Deps},
+    send::{self, Deps, Told},
     sweep,
 };
+use endpoints::create;
 use jiff::{SignedDuration, Timestamp};
 use local::standin::{self, Control};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use shared::{
     delivery::{Attempt, Delivery, Job},
     egress::Egress,
     endpoint::Endpoint,
-    event::{self, Content, Event},
+    event::{self, Content, Event, Origin},
     gate::{Gate, Role},
     id::{EndpointId, TenantId},
     key,
@@ -65,7 +65,7 @@ impl World {
         assert_eq!(status, 201, "{made}");
         let (queue, kept) = Queue::kept();
         Self {
-            deps: Deps::new(table.clone(), queue.clone(), vault(), egress, "test".into()),
+            deps: Deps::new(table.clone(), queue.clone(), vault(), egress, Told { stage: "test".into(), ..Told::default() }),
             endpoint: made["data"]["endpoint"]["id"].as_str().unwrap().parse().unwrap(),
             secret: made["data"]["signing_secret"].as_str().unwrap().into(),
             table,
@@ -95,6 +95,7 @@ impl World {
             accepted_at: self.now,
             occurred_at: None,
             to: None,
+            origin: Origin::Live,
             content: Content::Booking {
                 operation: "UPDATE".into(),
                 table: "bookings".into(),

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use deliveries::endpoint::enable;
+use endpoints::enable;
 use shared::boot;
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use deliveries::endpoint::list;
+use endpoints::list;
 use shared::boot;
 
 fn main() -> ExitCode {

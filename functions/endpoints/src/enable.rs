@@ -16,7 +16,7 @@ use shared::{
     table::Table,
 };
 
-use super::EndpointView;
+use crate::EndpointView;
 
 /// What opening needs.
 pub struct Deps {
@@ -42,7 +42,7 @@ impl Deps {
     post,
     path = "/api/v1/endpoints/{id}/enable",
     operation_id = "endpoint_enable",
-    tag = "deliveries",
+    tag = "endpoints",
     params(("id" = EndpointId, Path, description = "The endpoint")),
     responses((status = 200, description = "It is open", body = EndpointView))
 )]

@@ -16,7 +16,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::EndpointView;
+use crate::EndpointView;
 
 /// A tenant has at most so many: each event costs writes for each of them.
 const MOST: usize = 20;
@@ -75,7 +75,7 @@ pub struct EndpointMade {
     post,
     path = "/api/v1/endpoints",
     operation_id = "endpoint_create",
-    tag = "deliveries",
+    tag = "endpoints",
     request_body = NewEndpoint,
     responses((status = 201, description = "It was made", body = EndpointMade))
 )]

@@ -11,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::EndpointView;
+use crate::EndpointView;
 
 /// What listing needs.
 pub struct Deps {
@@ -42,7 +42,7 @@ pub struct Endpoints {
     get,
     path = "/api/v1/endpoints",
     operation_id = "endpoint_list",
-    tag = "deliveries",
+    tag = "endpoints",
     responses((status = 200, description = "The endpoints", body = Endpoints))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use deliveries::endpoint::create;
+use endpoints::create;
 use shared::boot;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Endpoints: where deliveries go.
+//! Endpoints: where deliveries go, and how they are looked after.
 
 pub mod create;
 pub mod enable;
@@ -11,6 +11,11 @@ use shared::{
     id::EndpointId,
 };
 use utoipa::ToSchema;
+
+/// What this area adds to the OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(create::handle, enable::handle, list::handle))]
+pub struct Api;
 
 /// An endpoint, as it is shown: its address and its secrets are not.
 #[derive(Serialize, ToSchema)]
