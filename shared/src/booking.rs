@@ -3,20 +3,40 @@
 //! A [`Kept`] row is the latest known version of one row of the source. Deliveries take context from it, live channels
 //! the ids of the people, and the reconciler what has been seen.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
+
+mod change;
+mod keep;
+#[cfg(test)]
+mod tests;
+
+pub use change::{Change, Operation};
+pub use keep::{Link, MOST_BOOKINGS, keep};
 
 use crate::{
     error::Result,
-    event::{Content, Context, Event, Origin, details, own_context},
+    event::{Content, Context, Event, Origin, details, is_of},
     id::{EventId, TenantId},
     key::{self, Key},
+    raw::columns,
     table::{Row, Table},
 };
 
 /// The tables of the source whose rows are taken.
-pub const TABLES: [&str; 4] = ["bookings", "booking_events", "clients", "providers"];
+pub const TABLES: [&str; 4] = [BOOKINGS, BOOKING_EVENTS, CLIENTS, PROVIDERS];
+/// What is booked.
+pub const BOOKINGS: &str = "bookings";
+/// What happened to a booking, as the source itself notes it.
+pub const BOOKING_EVENTS: &str = "booking_events";
+/// Who books.
+pub const CLIENTS: &str = "clients";
+/// Who provides.
+pub const PROVIDERS: &str = "providers";
 
 /// The latest known version of one row of the source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +67,14 @@ pub struct Kept {
     pub provider_info: Option<String>,
     /// When it may be forgotten, where it may.
     pub keep_until: Option<Timestamp>,
+    /// What decides between two reports of the row: the greater is the newer.
+    #[serde(default)]
+    pub order: String,
+    /// Of a booking: which of its people are linked to it.
+    pub linked: Option<String>,
+    /// Grows with every change of this row.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl Row for Kept {
@@ -107,19 +135,24 @@ impl Subjects {
     }
 }
 
+/// A delivery waits so long for its context at most.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// What is known around an event beyond what it says itself: nothing where it says all, or where the table does not
-/// answer. A delivery never waits for its context.
+/// answer in 300 ms. A delivery never waits for its context longer than that, and never fails for it.
 pub async fn context(table: &Table, event: &Event) -> Context {
-    let Content::Booking { record, old_record, .. } = &event.content else { return Context::default() };
-    let own = own_context(record.as_deref().or(old_record.as_deref()));
+    let own = event.own_context();
     if own.booking_details.is_some() && own.client_info.is_some() && own.provider_info.is_some() {
         return Context::default();
     }
-    match kept_booking(table, event).await {
-        Ok(Some(kept)) => kept.context(),
-        Ok(None) => Context::default(),
-        Err(error) => {
-            tracing::warn!(error = ?error, "delivered without its context: {error}");
+    match timeout(PATIENCE, kept_booking(table, event)).await {
+        Ok(Ok(kept)) => kept.map(|kept| kept.context()).unwrap_or_default(),
+        Ok(Err(error)) => {
+            tracing::warn!(error = ?error, "told without its context: {error}");
+            Context::default()
+        }
+        Err(_) => {
+            tracing::warn!("told without its context: the table took too long");
             Context::default()
         }
     }
@@ -134,23 +167,44 @@ pub async fn kept_booking(table: &Table, event: &Event) -> Result<Option<Kept>> 
 }
 
 impl Kept {
-    /// What it tells around an event of this booking.
+    /// What it tells around an event of this booking. Its people are named a moment after they have changed: until
+    /// then nobody is.
     pub fn context(&self) -> Context {
+        let row = self.record.as_deref().and_then(columns).unwrap_or_default();
+        let of = |field: &str, info: &Option<String>| {
+            info.clone().filter(|info| row.get(field).is_some_and(|id| is_of(info, id)))
+        };
         Context {
-            booking_details: parsed(self.record.as_deref()).map(|row| details(&row)),
-            client_info: parsed(self.client_info.as_deref()),
-            provider_info: parsed(self.provider_info.as_deref()),
+            client_info: of("client_id", &self.client_info),
+            provider_info: of("provider_id", &self.provider_info),
+            booking_details: (!row.is_empty()).then(|| details(&row)),
         }
     }
 }
 
+/// The longest id of a row: longer ones are none.
+pub const LONGEST_ID: usize = 200;
+
 /// An id of a row: a text, or a number as its digits.
 pub fn id_in(row: &Value, field: &str) -> Option<String> {
     match row.get(field)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if (1..=LONGEST_ID).contains(&text.len()) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// The version of a row: microseconds since 1970 of its `updated_at`, else of its `created_at`.
+pub fn version(row: &Value) -> Option<i64> {
+    let at = moment(row, "updated_at").or_else(|| moment(row, "created_at"))?;
+    Some(at.as_microsecond())
+}
+
+/// A time of a row. Postgres's `timestamp without time zone` comes without an offset, and is taken as UTC.
+pub fn moment(row: &Value, field: &str) -> Option<Timestamp> {
+    let text = row.get(field)?.as_str()?;
+    let bare = || Some(text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+    text.parse().ok().or_else(bare)
 }
 
 fn parsed(text: Option<&str>) -> Option<Value> {

@@ -3,9 +3,9 @@
 //! The only file that reads the environment, builds a client or starts the runtime, which is why the `main` of
 //! every function is one line of wiring. Errors are logged here and nowhere else.
 
-use std::{cell::OnceCell, future::Future, panic::AssertUnwindSafe, process::ExitCode, time::Duration};
+use std::{cell::OnceCell, future::Future, panic::AssertUnwindSafe, process::ExitCode, sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_lambda_events::{
     dynamodb::{Event as StreamEvent, EventRecord},
     sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage},
@@ -21,10 +21,14 @@ use crate::{
     error::{Error, Result},
     gate::Gate,
     http::{Call, Reply, answer},
+    jwt::Issuer,
     queue::Queue,
     secrets::Vault,
+    socket::{Handed, PATIENCE, Said, Sockets},
     table::{Item, Row, Table, row},
 };
+
+mod settings;
 
 /// A setting that this function needs and does not have.
 #[derive(Debug, thiserror::Error)]
@@ -36,19 +40,16 @@ pub struct Aws {
     sdk: SdkConfig,
     table: OnceCell<Table>,
     vault: OnceCell<Vault>,
+    issuer: OnceCell<Arc<Issuer>>,
 }
 
 impl Aws {
-    async fn load() -> Self {
-        let time = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(2))
-            .operation_attempt_timeout(Duration::from_secs(4))
-            .operation_timeout(Duration::from_secs(9))
-            .build();
+    fn read() -> Self {
         Self {
-            sdk: aws_config::defaults(BehaviorVersion::latest()).timeout_config(time).load().await,
+            sdk: settings::sdk(),
             table: OnceCell::new(),
             vault: OnceCell::new(),
+            issuer: OnceCell::new(),
         }
     }
 
@@ -74,6 +75,23 @@ impl Aws {
         Ok(Queue::new(aws_sdk_sqs::Client::new(&self.sdk), required(variable)?))
     }
 
+    /// The connections of the WebSocket API, managed at `LIVE_ENDPOINT`.
+    pub fn sockets(&self) -> Result<Sockets, Missing> {
+        let time = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build();
+        let settings = aws_sdk_apigatewaymanagement::config::Builder::from(&self.sdk)
+            .endpoint_url(required("LIVE_ENDPOINT")?)
+            .timeout_config(time)
+            .build();
+        Ok(Sockets::new(aws_sdk_apigatewaymanagement::Client::from_conf(settings)))
+    }
+
+    /// Who makes people's tokens, where API Gateway does not check them: `OIDC_ISSUER`, for `OIDC_AUDIENCE`, with its keys
+    /// at `OIDC_KEYS` or where it says itself.
+    pub fn issuer(&self) -> Result<Arc<Issuer>, Missing> {
+        let (issuer, audience) = (required("OIDC_ISSUER")?, required("OIDC_AUDIENCE")?);
+        Ok(self.issuer.get_or_init(|| Arc::new(Issuer::new(&issuer, &audience, &setting("OIDC_KEYS")))).clone())
+    }
+
     /// The way out to addresses that tenants and vendors give.
     pub fn egress(&self) -> Result<Egress, Missing> {
         Ok(Egress::new(&setting("EGRESS_ALLOW"), &setting("VENDOR_ORIGIN")))
@@ -90,6 +108,9 @@ impl Aws {
         }
         if let Some(vault) = self.vault.get() {
             vault.prime().await;
+        }
+        if let Some(issuer) = self.issuer.get() {
+            issuer.prime().await;
         }
     }
 }
@@ -307,6 +328,41 @@ where
     })
 }
 
+/// Serves a route of the WebSocket API. A connection comes about only where the opening of it succeeds.
+pub fn socket<D, F, Fut>(wire: fn(&Aws) -> Result<D, Missing>, handle: F) -> ExitCode
+where
+    D: Sync + 'static,
+    F: Fn(&'static D, Said) -> Fut + Sync,
+    Fut: Future<Output = Result<()>> + Send,
+{
+    start(wire, async |deps| {
+        let handle = &handle;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Handed>| async move {
+            let span = tracing::info_span!("socket", request_id = event.context.request_id);
+            let handed = event.payload;
+            let outcome = AssertUnwindSafe(async { handle(deps, handed.said()?).await })
+                .catch_unwind()
+                .instrument(span.clone())
+                .await
+                .unwrap_or_else(|panic| Err(Error::internal("a handler panicked", told(&*panic))));
+            let _entered = span.enter();
+            Ok::<_, lambda_runtime::Error>(serde_json::json!({ "statusCode": status(outcome) }))
+        }))
+        .await
+    })
+}
+
+fn status(outcome: Result<()>) -> u16 {
+    let Err(error) = outcome else { return 200 };
+    let (status, word, _) = error.answer();
+    if status.is_server_error() {
+        tracing::error!(error = ?error, "a connection failed: {error}");
+    } else {
+        tracing::info!(word, "a connection was refused: {error}");
+    }
+    status.as_u16()
+}
+
 /// How long a cold start waits for its connections.
 const PRIMED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -322,13 +378,13 @@ fn start<D: Sync + 'static>(
     wire: fn(&Aws) -> Result<D, Missing>,
     serve: impl AsyncFnOnce(&'static D) -> std::result::Result<(), lambda_runtime::Error>,
 ) -> ExitCode {
-    lambda_runtime::tracing::init_default_subscriber();
+    settings::log();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime.inspect_err(|error| tracing::error!(%error, "no runtime")) else {
         return ExitCode::FAILURE;
     };
     runtime.block_on(async {
-        let aws = Aws::load().await;
+        let aws = Aws::read();
         let deps: &'static D = match wire(&aws) {
             Ok(deps) => Box::leak(Box::new(deps)),
             Err(error) => {

@@ -14,6 +14,8 @@
 //! - `attempts` is the version of the row. A worker says which attempt it makes; if another has made it meanwhile, the
 //!   conditional write fails and nothing more happens. A function killed between the POST and that write posts the
 //!   same `webhook-id` again: at least once to the outside, exactly once in the log.
+//! - What a person does (cancel, discard, start again) is conditional on the state and the attempts that were read. A
+//!   delivery that is started again is a replay until it settles: the same schedule, and no word about its endpoint.
 //! - A message that kills its worker five times goes to the dead-letter queue, whose function marks the delivery `dead`.
 
 use std::time::Duration;
@@ -25,8 +27,9 @@ use crate::{
     egress::{Answered, Silence},
     endpoint::Endpoint,
     event::Event,
-    id::{DeliveryId, EndpointId, EventId, TenantId},
+    id::{DeliveryId, EndpointId, EventId, JobId, TenantId},
     key::{self, Index, Key},
+    queue::Message,
     table::Row,
     trace::TraceId,
 };
@@ -76,7 +79,7 @@ pub struct Delivery {
     pub due_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// How the last attempt ended, for a person; or why a person has ended it.
+    /// How the last attempt ended, for a person.
     pub last: Option<String>,
     /// The status of the last answer, where there was one.
     #[serde(default)]
@@ -84,6 +87,15 @@ pub struct Delivery {
     /// Started again by a person: what comes of it says nothing about its endpoint.
     #[serde(default)]
     pub replay: bool,
+    /// The job that has started it again last, if it was one: none starts the same delivery twice.
+    #[serde(default)]
+    pub started_by: Option<JobId>,
+    /// Why a person has ended it, where a person has.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// How many outcomes its receiver has told.
+    #[serde(default)]
+    pub outcomes: u32,
     /// When a row is forgotten.
     pub keep_until: Timestamp,
 }
@@ -168,8 +180,16 @@ impl Delivery {
             last: None,
             last_status: None,
             replay: false,
+            started_by: None,
+            reason: None,
+            outcomes: 0,
             keep_until: event.accepted_at + endpoint.keep(),
         }
+    }
+
+    /// Until when its log is kept if it settles now: as long as its endpoint says, from then at least.
+    pub fn kept_from(&self, now: Timestamp) -> Timestamp {
+        self.keep_until.max(now + self.keep_until.duration_since(self.accepted_at))
     }
 
     /// The message that has it tried now.
@@ -210,9 +230,8 @@ pub enum Job {
     },
 }
 
-impl Job {
-    /// Whose it is.
-    pub fn tenant(&self) -> TenantId {
+impl Message for Job {
+    fn tenant(&self) -> TenantId {
         match self {
             Self::Deliver { tenant, .. } | Self::Check { tenant, .. } => *tenant,
         }

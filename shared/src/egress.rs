@@ -86,7 +86,7 @@ pub fn host(url: &Url) -> String {
 }
 
 /// An address that must not be called, and why.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(&'static str);
 
@@ -168,10 +168,12 @@ impl Egress {
         Ok(url)
     }
 
+    fn exempt(&self, url: &Url) -> Option<&Client> {
+        self.exempt.as_ref().filter(|_| self.allowed.contains(&url.origin()))
+    }
+
     fn admit(&self, url: &Url) -> Result<&Client, Refused> {
-        if let Some(exempt) = &self.exempt
-            && self.allowed.contains(&url.origin())
-        {
+        if let Some(exempt) = self.exempt(url) {
             return Ok(exempt);
         }
         if url.scheme() != "https" {
@@ -194,14 +196,31 @@ impl Egress {
         if public { Ok(&self.guarded) } else { Err(Refused("must lead to the public internet")) }
     }
 
+    /// Looks an address up as a connection would, and connects to nothing. Three seconds at most.
+    pub async fn look_up(&self, url: &Url) -> Result<(), Astray> {
+        self.admit(url)?;
+        if self.exempt(url).is_none()
+            && let Some(Host::Domain(name)) = url.host()
+        {
+            let looked_up = tokio::time::timeout(CONNECT, public_addresses(name)).await;
+            looked_up.unwrap_or(Err(Astray::Unknown))?;
+        }
+        Ok(())
+    }
+
     /// Posts a body and reports what came of it; never an error of ours.
     pub async fn post(&self, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Answer {
         let began = Instant::now();
         let outcome = match self.admit(url) {
-            Ok(client) => receive(client.post(url.clone()).headers(headers).body(body)).await,
+            Ok(client) => receive(client.post(url.clone()).headers(headers).body(body), KEPT).await,
             Err(_) => Err(Silence::Refused),
         };
         Answer { took: began.elapsed(), outcome }
+    }
+
+    /// A request to an address that a tenant has given.
+    pub fn get(&self, url: &Url) -> Result<RequestBuilder, Refused> {
+        Ok(self.admit(url)?.get(url.clone()))
     }
 
     /// The address at which a vendor's host is called.
@@ -220,14 +239,29 @@ impl Egress {
         Ok(client.request(method, url))
     }
 
+    /// The address as its vendor writes it: where an origin stands in for every vendor, the vendor's host is the first
+    /// segment of the path there.
+    pub fn vendors_own(&self, url: &Url) -> Option<Url> {
+        let stands_in = self.vendors.as_ref().is_some_and(|origin| origin.origin() == url.origin());
+        if !stands_in {
+            return Some(url.clone());
+        }
+        Url::parse(&format!("https://{}", url[url::Position::BeforePath..].trim_start_matches('/'))).ok()
+    }
+
     /// Sends a request to a vendor and keeps the beginning of the answer.
     pub async fn ask(&self, request: RequestBuilder) -> Result<Answered, Silence> {
-        receive(request).await
+        receive(request, KEPT).await
+    }
+
+    /// The same, keeping so many bytes of the answer: for lists.
+    pub async fn ask_up_to(&self, request: RequestBuilder, most: usize) -> Result<Answered, Silence> {
+        receive(request, most).await
     }
 }
 
-/// Sends it and keeps the beginning of the answer.
-async fn receive(request: RequestBuilder) -> Result<Answered, Silence> {
+/// Sends it and keeps so many bytes of the answer.
+async fn receive(request: RequestBuilder, most: usize) -> Result<Answered, Silence> {
     let why = |error: reqwest::Error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(inner) = cause {
@@ -242,14 +276,14 @@ async fn receive(request: RequestBuilder) -> Result<Answered, Silence> {
     let retry_after =
         response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
     let mut body = Vec::new();
-    while body.len() < KEPT {
+    while body.len() < most {
         // The status has arrived: a body that breaks off does not undo it.
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) | Err(_) => break,
         }
     }
-    body.truncate(KEPT);
+    body.truncate(most);
     Ok(Answered { status: response.status().as_u16(), retry_after, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
@@ -261,18 +295,39 @@ fn seconds(value: &str) -> Option<u64> {
     })
 }
 
+/// Why an address leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Astray {
+    /// Its name is not known, or nobody answered who knows.
+    #[error("its host has no address")]
+    Unknown,
+    /// It must not be called.
+    #[error("it {0}")]
+    Refused(#[from] Refused),
+}
+
+/// The addresses of a name, if all belong to the public internet.
+async fn public_addresses(name: &str) -> Result<Vec<SocketAddr>, Astray> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await.map_err(|_| Astray::Unknown)?.collect();
+    match found.as_slice() {
+        [] => Err(Astray::Unknown),
+        // One private address among public ones is an attack, not a fallback.
+        all if all.iter().all(|address| is_public(address.ip())) => Ok(found),
+        _ => Err(Refused("must lead to the public internet").into()),
+    }
+}
+
 /// Resolves names to addresses of the public internet, or not at all.
 struct PublicOnly;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One private address among public ones is an attack, not a fallback.
-            if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
-                return Err(Refused("must lead to the public internet").into());
+            match public_addresses(name.as_str()).await {
+                Ok(found) => Ok(Box::new(found.into_iter()) as Addrs),
+                Err(Astray::Refused(refused)) => Err(refused.into()),
+                Err(unknown) => Err(unknown.into()),
             }
-            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
@@ -336,10 +391,23 @@ mod tests {
         assert!(egress.check("http://127.0.0.1:3003/hook").is_err());
     }
 
+    #[test]
+    fn an_address_is_read_as_its_vendor_writes_it() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let played = Egress::new("http://127.0.0.1:3002", "http://127.0.0.1:3002");
+        let hook = url("https://hook.eu1.make.com/abc?d=e");
+        assert_eq!(played.vendors_own(&url("http://127.0.0.1:3002/hook.eu1.make.com/abc?d=e")), Some(hook.clone()));
+        assert_eq!(played.vendors_own(&hook), Some(hook.clone()));
+        assert_eq!(played.vendors_own(&url("http://127.0.0.1:3002/")), None);
+        assert_eq!(Egress::new("", "").vendors_own(&hook), Some(hook));
+    }
+
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused_when_dialled() {
         let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;
         assert!(resolved.is_err());
+        assert!(matches!(public_addresses("localhost").await, Err(Astray::Refused(_))));
+        assert_eq!(public_addresses("nowhere.invalid").await, Err(Astray::Unknown));
     }
 
     #[test]

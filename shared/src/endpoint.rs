@@ -7,6 +7,7 @@
 //!     └──────── a success ───────────┴───────── a probe succeeds ───────────┘
 //!
 //!   any ── 410 Gone, or a person ──► disabled ── a person ──► active
+//!   any but disabled ── its receiver is off ──► held for its receiver ── the receiver is back, or a person ──► active
 //! ```
 //!
 //! What is due to a held or disabled endpoint is parked, never dropped.
@@ -124,6 +125,14 @@ fn full() -> u8 {
     100
 }
 
+/// Whether a type of event is the one that is wanted, or begins as it says: `booking.*`.
+pub fn fits(wanted: &str, event_type: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(prefix) => event_type.starts_with(prefix),
+        None => wanted == event_type,
+    }
+}
+
 /// Whether a text can be the key of a Make webhook: Make.com's own rule (apps.make.com, gateway).
 pub fn is_make_key(text: &str) -> bool {
     (1..=512).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())
@@ -201,10 +210,7 @@ impl Row for Endpoint {
 impl Endpoint {
     /// Whether it wants events of that type.
     pub fn wants(&self, event_type: &str) -> bool {
-        self.event_types.iter().any(|wanted| match wanted.strip_suffix('*') {
-            Some(prefix) => event_type.starts_with(prefix),
-            None => wanted == event_type,
-        })
+        self.event_types.iter().any(|wanted| fits(wanted, event_type))
     }
 
     /// A new one, open, its address and keys sealed; and the secret that signs what it is sent, shown once.
@@ -245,6 +251,11 @@ impl Endpoint {
         [tenant, id, field]
     }
 
+    /// The version of what people have set, as `ETag` names it.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.revision)
+    }
+
     /// For how long the log of its settled deliveries is kept.
     pub fn keep(&self) -> SignedDuration {
         SignedDuration::from_hours(24 * i64::from(self.retention_days))
@@ -266,36 +277,6 @@ impl Endpoint {
 /// When to probe again after so many probes: 1, 2, 4, … minutes, at most an hour.
 pub fn next_probe(probes: u32, now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(1 << probes.min(6)).min(SignedDuration::from_hours(1))
-}
-
-/// What an endpoint did in one hour: counters that each settled attempt adds to once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Hour {
-    /// Whose.
-    pub tenant: TenantId,
-    /// Of which endpoint.
-    pub endpoint: EndpointId,
-    /// A moment in the hour.
-    pub hour: Timestamp,
-    /// Attempts that succeeded.
-    #[serde(default)]
-    pub succeeded: u64,
-    /// Attempts that failed.
-    #[serde(default)]
-    pub failed: u64,
-    /// Milliseconds of all attempts together.
-    #[serde(default)]
-    pub took_ms: u64,
-    /// The last success in it.
-    pub last_success_at: Option<Timestamp>,
-}
-
-impl Row for Hour {
-    const KIND: &'static str = "endpoint_hour";
-
-    fn key(&self) -> Key<Self> {
-        key::hour(self.tenant, self.endpoint, self.hour)
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,9 @@ pub enum Error {
     /// Read it again: it has changed since the version named in `If-Match`.
     #[error("it has changed since the version that you named")]
     Stale,
+    /// Read it first, and say in `If-Match` which version you have read.
+    #[error("name the version that you have read: its `ETag`, as `If-Match`")]
+    VersionNeeded,
     /// The same `Idempotency-Key` came with another body: use a new key.
     #[error("this Idempotency-Key was used with another body")]
     KeyReused,
@@ -125,6 +128,7 @@ impl Error {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", "Changed in the meantime"),
+            Self::VersionNeeded => (StatusCode::PRECONDITION_REQUIRED, "version-needed", "Which version?"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency-Key reused"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
@@ -153,6 +157,7 @@ impl Error {
             | Self::NotFound { .. }
             | Self::Conflict(_)
             | Self::Stale
+            | Self::VersionNeeded
             | Self::KeyReused
             | Self::TooLarge { .. }
             | Self::Internal { .. } => false,

@@ -5,11 +5,14 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
+mod payload;
+
+pub use payload::{Context, Form, details, is_of, person};
+
 use crate::{
-    error::{Error, Result},
+    error::Result,
     id::{AutomationId, EndpointId, EventId, TenantId},
     key::{self, Key},
     table::{Created, Row, Table},
@@ -123,187 +126,16 @@ pub async fn accept(table: &Table, event: Event) -> Result<(Event, bool)> {
     }
 }
 
-/// What is known around an event that the event itself does not say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Context {
-    /// The booking.
-    pub booking_details: Option<Value>,
-    /// Who booked.
-    pub client_info: Option<Value>,
-    /// Who provides.
-    pub provider_info: Option<Value>,
-}
-
-/// The form in which an endpoint is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = PayloadVersion)]
-pub enum Form {
-    /// The body of the booking events document, word for word.
-    #[default]
-    #[serde(rename = "1")]
-    Document,
-    /// The envelope that Standard Webhooks advises: `type`, `timestamp`, and version 1 as `data`.
-    #[serde(rename = "2")]
-    Standard,
-}
-
 impl Event {
-    /// The body that is delivered: for bookings with the names of the booking events document, word for word. What is
-    /// not known around a booking is left out and named in `missing_context`.
-    pub fn payload(&self, environment: &str, known: &Context, outcome_url: Option<&str>) -> Result<String> {
-        let mut payload = json!({
-            "event_id": self.id,
-            "event_type": self.event_type,
-            "type": self.event_type,
-            "event_time": self.time(),
-            "source": self.content.source(),
-            "trace_id": self.trace,
-            "system": { "environment": environment, "timestamp": self.accepted_at },
-        });
-        if let Some(url) = outcome_url {
-            payload["outcome_url"] = json!(url);
-        }
-        let raw = match &self.content {
-            Content::Booking { operation, table, record, old_record } => {
-                let own = own_context(record.as_deref().or(old_record.as_deref()));
-                let mut missing = Vec::new();
-                for (name, own, kept) in [
-                    ("booking_details", own.booking_details, &known.booking_details),
-                    ("client_info", own.client_info, &known.client_info),
-                    ("provider_info", own.provider_info, &known.provider_info),
-                ] {
-                    match own.or_else(|| kept.clone()) {
-                        Some(context) => payload[name] = context,
-                        None => missing.push(name),
-                    }
-                }
-                payload["missing_context"] = json!(missing);
-                payload["origin"] = json!(self.origin);
-                if let Some(own) = own_type(table, record.as_deref()) {
-                    payload["event_type"] = own;
-                }
-                payload["operation"] = json!(operation);
-                payload["table"] = json!(table);
-                vec![
-                    ("booking_event", record.as_ref().or(old_record.as_ref())),
-                    ("old_record", record.is_some().then_some(old_record.as_ref()).flatten()),
-                ]
-            }
-            Content::Automation { automation, template, data } => {
-                payload["automation"] = json!({ "id": automation, "template_id": template });
-                vec![("data", Some(data))]
-            }
-        };
-        with_raw(&payload, &raw)
-    }
-
-    /// The body in the form that an endpoint has chosen.
-    pub fn body(&self, form: Form, environment: &str, known: &Context, outcome_url: Option<&str>) -> Result<String> {
-        let payload = self.payload(environment, known, outcome_url)?;
-        match form {
-            Form::Document => Ok(payload),
-            Form::Standard => {
-                let envelope = json!({ "type": self.event_type, "timestamp": self.time() });
-                with_raw(&envelope, &[("data", Some(&payload))])
-            }
-        }
-    }
-
     /// When it happened, as far as its sender says so.
     pub fn time(&self) -> Timestamp {
         self.occurred_at.unwrap_or(self.accepted_at)
     }
 }
 
-/// The payload with JSON texts put in as they are.
-fn with_raw(payload: &Value, raw: &[(&str, Option<&String>)]) -> Result<String> {
-    let broken = |cause: serde_json::Error| Error::internal("a stored event is not JSON", cause);
-    let mut whole: std::collections::BTreeMap<&str, Box<RawValue>> = std::collections::BTreeMap::new();
-    for (name, value) in payload.as_object().into_iter().flatten() {
-        whole.insert(name, serde_json::value::to_raw_value(value).map_err(broken)?);
-    }
-    for (name, text) in raw {
-        if let Some(text) = text {
-            whole.insert(name, RawValue::from_string((*text).clone()).map_err(broken)?);
-        }
-    }
-    serde_json::to_string(&whole).map_err(broken)
-}
-
-/// The type that a row of `booking_events` itself names: its `event_type`.
-fn own_type(table: &str, record: Option<&str>) -> Option<Value> {
-    let mut row: Value = serde_json::from_str(record.filter(|_| table == "booking_events")?).ok()?;
-    Some(row["event_type"].take()).filter(Value::is_string)
-}
-
-/// The context that the row itself carries: details of the booking, and its people where they are named.
-pub fn own_context(record: Option<&str>) -> Context {
-    let row: Value = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let given = |name: &str| row.get(name).filter(|given| given.is_object()).cloned();
-    Context {
-        booking_details: given("booking_details").or_else(|| row.get("booking_number").map(|_| details(&row))),
-        client_info: given("client_info"),
-        provider_info: given("provider_info"),
-    }
-}
-
-/// What the booking events document tells of a booking.
-pub fn details(booking: &Value) -> Value {
-    let fields = ["id", "booking_number", "client_id", "provider_id", "status", "total_price"];
-    let told = fields.iter().filter_map(|field| Some(((*field).to_owned(), booking.get(field)?.clone())));
-    Value::Object(told.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(record: &str) -> Event {
-        Event {
-            tenant: TenantId::new(),
-            id: EventId::new(),
-            event_type: "booking.updated".into(),
-            trace: TraceId::new(),
-            accepted_at: "2026-11-21T10:00:00Z".parse().unwrap(),
-            occurred_at: None,
-            to: None,
-            origin: Origin::Live,
-            content: Content::Booking {
-                operation: "UPDATE".into(),
-                table: "bookings".into(),
-                record: Some(record.into()),
-                old_record: None,
-            },
-        }
-    }
-
-    #[test]
-    fn no_digit_of_a_number_is_lost() {
-        let payload = event(r#"{"id":"b1","total_price":12345678901234567890.123456789}"#).payload("test", &Context::default(), None).unwrap();
-        assert!(payload.contains("12345678901234567890.123456789"), "{payload}");
-    }
-
-    #[test]
-    fn the_booking_stands_in_its_context() {
-        let payload = event(r#"{"id":"b1","booking_number":"B-7","status":"confirmed","client_info":{"id":"c1","name":"Ana","email":"a@b.c"}}"#)
-            .payload("test", &Context::default(), None)
-            .unwrap();
-        let payload: Value = serde_json::from_str(&payload).unwrap();
-        assert_eq!(payload["booking_details"], json!({"id":"b1","booking_number":"B-7","status":"confirmed"}));
-        assert_eq!(payload["client_info"]["name"], "Ana");
-        assert_eq!(payload["missing_context"], json!(["provider_info"]));
-        assert_eq!(payload["source"], "contract-management-system");
-        assert_eq!(payload["system"]["environment"], "test");
-    }
-
-    #[test]
-    fn an_execution_comes_from_us_and_not_from_the_booking_system() {
-        let mut event = event("{}");
-        event.content =
-            Content::Automation { automation: AutomationId::new(), template: "t".into(), data: r#"{"a":1.10}"#.into() };
-        let payload = event.payload("test", &Context::default(), None).unwrap();
-        assert!(payload.contains(r#""source":"crossdock""#) && payload.contains(r#""data":{"a":1.10}"#), "{payload}");
-    }
 
     #[test]
     fn the_same_parts_make_the_same_event_and_others_another() {

@@ -35,7 +35,7 @@ pub enum Role {
     Admin,
 }
 
-/// A person who has signed in. Only [`Gate::person`] makes one.
+/// A person who has signed in. Only [`Gate::person`], and who checks a token in its place, makes one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Person {
@@ -52,6 +52,26 @@ pub struct Person {
 }
 
 impl Person {
+    /// The person that the claims of a checked token name: a claim is called `custom:<name>` or just `<name>`.
+    pub(crate) fn of_claims<'c>(claim: impl Fn(&str) -> Option<&'c str>) -> Result<Self> {
+        const BROKEN: Error = Error::Unauthenticated("the token lacks a tenant or a role");
+        let claim =
+            |name: &str| claim(&format!("custom:{name}")).or_else(|| claim(name)).filter(|value| !value.is_empty());
+        let subject = claim("sub").ok_or(Error::Unauthenticated("sign in and send the token as a bearer token"))?;
+        let role = claim("role").and_then(|role| serde_json::from_value(role.into()).ok());
+        let client = match claim("client") {
+            Some(client) => Some(client.parse().map_err(|_| BROKEN)?),
+            None => None,
+        };
+        Ok(Self {
+            tenant: claim("tenant").and_then(|tenant| tenant.parse().ok()).ok_or(BROKEN)?,
+            role: role.ok_or(BROKEN)?,
+            subject: subject.into(),
+            team: claim("team").map(Into::into),
+            client,
+        })
+    }
+
     /// The same, unless it is limited to one client: for what belongs to the tenant as a whole.
     pub fn of_whole_tenant(self) -> Result<Self> {
         match self.client {
@@ -87,32 +107,12 @@ impl Gate {
 
     /// The person whose token API Gateway has checked, if it is at least this in its tenant.
     pub async fn person(&self, call: &Call, at_least: Role) -> Result<Person> {
-        let person = Self::signed_in(call)?;
+        let person = Person::of_claims(|name| call.claim(name))?;
         if person.role < at_least {
             return Err(Error::Forbidden("your role does not allow this"));
         }
         self.limits.pass(&self.table, call, person.tenant, &person.subject, Rate::CALLS).await?;
         Ok(person)
-    }
-
-    fn signed_in(call: &Call) -> Result<Person> {
-        const BROKEN: Error = Error::Unauthenticated("the token lacks a tenant or a role");
-        let claim = |name: &str| {
-            call.claim(&format!("custom:{name}")).or_else(|| call.claim(name)).filter(|value| !value.is_empty())
-        };
-        let subject = claim("sub").ok_or(Error::Unauthenticated("sign in and send the token as a bearer token"))?;
-        let role = claim("role").and_then(|role| serde_json::from_value(role.into()).ok());
-        let client = match claim("client") {
-            Some(client) => Some(client.parse().map_err(|_| BROKEN)?),
-            None => None,
-        };
-        Ok(Person {
-            tenant: claim("tenant").and_then(|tenant| tenant.parse().ok()).ok_or(BROKEN)?,
-            role: role.ok_or(BROKEN)?,
-            subject: subject.into(),
-            team: claim("team").map(Into::into),
-            client,
-        })
     }
 
     /// The machine whose API key came as a bearer token, if the key has this scope. Nothing is parsed before.

@@ -103,6 +103,11 @@ impl Call {
         }
     }
 
+    /// The versions of a configuration that the caller has read, from `If-Match`; an error where it names none.
+    pub fn seen(&self) -> Result<Seen<'_>> {
+        self.term("if-match")?.map(Seen).ok_or(Error::VersionNeeded)
+    }
+
     /// The token of `Authorization: Bearer …`.
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
@@ -218,6 +223,17 @@ impl From<Request> for Call {
     }
 }
 
+/// The versions of a configuration that a caller has read.
+pub struct Seen<'c>(&'c str);
+
+impl Seen<'_> {
+    /// An error unless the present version is one of them. `*` is any, and what a proxy has made weak still counts.
+    pub fn includes(&self, etag: &str) -> Result<()> {
+        let named = |one: &str| one == "*" || one.trim_start_matches("W/") == etag;
+        if self.0.split(',').map(str::trim).any(named) { Ok(()) } else { Err(Error::Stale) }
+    }
+}
+
 /// The fields of an object, read one by one, so that all that is wrong with them is told at once.
 pub struct Fields {
     left: serde_json::Map<String, Value>,
@@ -247,6 +263,14 @@ impl Fields {
         match self.left.remove(name) {
             None | Some(Value::Null) => None,
             Some(value) => self.read(name, value),
+        }
+    }
+
+    /// A field of a change: nothing where it is missing, `Some(None)` where it is null.
+    pub fn change<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.left.remove(name)? {
+            Value::Null => Some(None),
+            value => self.read(name, value).map(Some),
         }
     }
 

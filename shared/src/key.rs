@@ -14,12 +14,21 @@
 //! | notice | `ten_…#NOTICE` | `ntc_…` | |
 //! | event | `ten_…#EVENT#evt_…` | `EVENT` | |
 //! | what is kept of the source | `ten_…#KEPT#<table>` | `<id>` | |
+//! | that a kept booking names a person | `ten_…#KEPT#clients#<id>` or `ten_…#KEPT#providers#<id>` | `<microseconds>#<booking>` | |
 //! | number in a live channel | `ten_…#LIVE#<channel>` | `<nnnnnnnnnnnn>` | |
+//! | an open connection | `ten_…#LISTENER` | `<connection>` | `LISTENERS` / `<time>` |
+//! | that a connection follows a channel | `ten_…#FOLLOWERS#<channel>` | `AT#<connection>` | |
+//! | a person's connections | `ten_…` | `PRESENCE#<person>` | |
 //! | that an event is numbered | `ten_…#TRACE#<trace>` | `EVENT#evt_…` | |
 //! | outcome told by a receiver | `ten_…#TRACE#<trace>` | `OUTCOME#dlv_…#<digest>` | |
-//! | job | `ten_…#JOB` | `job_…` | |
+//! | job | `ten_…#JOB` | `job_…` | due: `DUE#<shard>` / `<time>` |
+//! | the job of its kind that is under way | `ten_…` | `RUNNING#<kind>` | |
 //! | delivery | `ten_…#DELIVERY` | `dlv_…` | due: `DUE#<shard>` / `<time>`, parked: `ten_…#PARKED#end_…` / `dlv_…` |
 //! | attempt | `ten_…#DELIVERY#dlv_…` | `ATTEMPT#<nn>` | |
+//! | account at Make.com | `ten_…` | `MAKE` | `WATCHED` / `<time>` |
+//! | receiver behind an endpoint | `ten_…` | `RECEIVER#end_…` | |
+//! | source of bookings | `ten_…` | `SOURCE` | `SOURCES` / `<time>` |
+//! | completeness of a day | `ten_…#COMPLETENESS` | `<date>` | |
 //! | CRM connection | `ten_…` | `CONNECTION#<provider>` | |
 //! | sign-in at a CRM | `ten_…` | `SIGNIN#<hash>` | |
 //! | endpoint statistics | `ten_…#STATS#end_…` | `<hour>` | |
@@ -44,21 +53,26 @@ use crate::{
     activity::Activity,
     apikey::ApiKey,
     automation::{Automation, Runs, Tally},
-    booking::Kept,
+    booking::{Kept, Link},
     connection::{Connection, Provider, SignIn},
     delivery::{Attempt, Delivery},
-    endpoint::{Endpoint, Hour, is_target},
+    endpoint::{Endpoint, is_target},
     event::Event,
+    hour::Hour,
     id::{
         ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
     },
     idempotency::Once,
-    job::Job,
+    job::{Job, Kind, Running},
     limit::Bucket,
+    listener::{Listener, Presence, Subscription},
     live::{Channel, Entry, Numbered},
+    make::Account,
     notice::Notice,
     outcome::Outcome,
+    receiver::Receiver,
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
+    source::{self, Source},
     tenant::{Client, Slug, Tenant},
     trace::TraceId,
     usage::Usage,
@@ -190,6 +204,20 @@ pub fn kept(tenant: TenantId, table: &str, id: &str) -> Key<Kept> {
     one(format!("{tenant}#KEPT#{table}"), id.into())
 }
 
+/// That a kept booking names a person; by when the booking was made.
+pub fn kept_link(tenant: TenantId, people: &str, person: &str, made: i64, booking: &str) -> Key<Link> {
+    one(links_of(tenant, people, person), format!("{made:018}#{booking}"))
+}
+
+/// The kept bookings that name a person, oldest first.
+pub fn kept_links(tenant: TenantId, people: &str, person: &str) -> Range<Link> {
+    many(links_of(tenant, people, person), "")
+}
+
+fn links_of(tenant: TenantId, people: &str, person: &str) -> String {
+    format!("{tenant}#KEPT#{people}#{person}")
+}
+
 /// An endpoint: a subscriber, or one that is sent to by name alone.
 pub fn endpoint(tenant: TenantId, endpoint: EndpointId) -> Key<Endpoint> {
     let kind = if is_target(endpoint) { "TARGET" } else { "ENDPOINT" };
@@ -199,6 +227,11 @@ pub fn endpoint(tenant: TenantId, endpoint: EndpointId) -> Key<Endpoint> {
 /// All endpoints of a tenant that subscribe to types of event.
 pub fn endpoints(tenant: TenantId) -> Range<Endpoint> {
     many(tenant.to_string(), "ENDPOINT#")
+}
+
+/// All endpoints of a tenant that are sent to by name alone.
+pub fn targets(tenant: TenantId) -> Range<Endpoint> {
+    many(tenant.to_string(), "TARGET#")
 }
 
 /// A delivery.
@@ -269,6 +302,11 @@ pub fn job(tenant: TenantId, job: JobId) -> Key<Job> {
     one(format!("{tenant}#JOB"), job.to_string())
 }
 
+/// The one job of its kind that is under way.
+pub fn running(tenant: TenantId, kind: Kind) -> Key<Running> {
+    one(tenant.to_string(), format!("RUNNING#{}", kind.word()))
+}
+
 /// All jobs of a tenant, oldest first.
 pub fn jobs(tenant: TenantId) -> Range<Job> {
     many(format!("{tenant}#JOB"), JobId::PREFIX)
@@ -284,6 +322,31 @@ pub fn live_entry(tenant: TenantId, channel: &Channel, number: u64) -> Key<Entry
 /// The numbers of a channel from one to another, both included.
 pub fn live_entries(tenant: TenantId, channel: &Channel, from: u64, to: u64) -> Range<Entry> {
     between(format!("{tenant}#LIVE#{channel}"), &format!("{from:012}"), &format!("{to:012}"))
+}
+
+/// An open connection.
+pub fn listener(tenant: TenantId, connection: &str) -> Key<Listener> {
+    one(format!("{tenant}#LISTENER"), connection.into())
+}
+
+/// The open connections that have to be looked at by a moment.
+pub fn listeners_by(at: Timestamp) -> Index {
+    place("LISTENERS", moment(at))
+}
+
+/// That a connection follows a channel.
+pub fn subscription(tenant: TenantId, channel: &Channel, connection: &str) -> Key<Subscription> {
+    one(format!("{tenant}#FOLLOWERS#{channel}"), format!("AT#{connection}"))
+}
+
+/// All connections that follow a channel.
+pub fn subscriptions(tenant: TenantId, channel: &Channel) -> Range<Subscription> {
+    many(format!("{tenant}#FOLLOWERS#{channel}"), "AT#")
+}
+
+/// The open connections of a person.
+pub fn presence(tenant: TenantId, subject: &str) -> Key<Presence> {
+    one(tenant.to_string(), format!("PRESENCE#{subject}"))
 }
 
 /// That an event has its numbers.
@@ -304,6 +367,50 @@ pub fn outcome(tenant: TenantId, trace: TraceId, delivery: DeliveryId, digest: &
 /// All that receivers said in a trace.
 pub fn outcomes(tenant: TenantId, trace: TraceId) -> Range<Outcome> {
     many(format!("{tenant}#TRACE#{trace}"), "OUTCOME#")
+}
+
+// ── what Make.com says of receivers ──────────────────────────────────────
+
+/// The tenant's account at Make.com.
+pub fn make_account(tenant: TenantId) -> Key<Account> {
+    one(tenant.to_string(), "MAKE".into())
+}
+
+/// An account that is looked at at a moment; as the end of a stretch, all that are due by then.
+pub fn watched(at: Timestamp) -> Index {
+    place("WATCHED", moment(at))
+}
+
+/// What Make.com says of the webhook behind an endpoint.
+pub fn receiver(tenant: TenantId, endpoint: EndpointId) -> Key<Receiver> {
+    one(tenant.to_string(), format!("RECEIVER#{endpoint}"))
+}
+
+/// The same of all endpoints of a tenant.
+pub fn receivers(tenant: TenantId) -> Range<Receiver> {
+    many(tenant.to_string(), "RECEIVER#")
+}
+
+// ── completeness ─────────────────────────────────────────────────────────
+
+/// The source of a tenant's bookings: there is one at most.
+pub fn source(tenant: TenantId) -> Key<Source> {
+    one(tenant.to_string(), "SOURCE".into())
+}
+
+/// A source that is compared at a moment; as a stretch, all that are by then, those that wait the longest first.
+pub fn source_due(at: Timestamp) -> Index {
+    place("SOURCES", moment(at))
+}
+
+/// What was found on a day.
+pub fn completeness_day(tenant: TenantId, date: Date) -> Key<source::Day> {
+    one(format!("{tenant}#COMPLETENESS"), date.to_string())
+}
+
+/// What was found from one day to another, both included.
+pub fn completeness_days(tenant: TenantId, from: Date, to: Date) -> Range<source::Day> {
+    between(format!("{tenant}#COMPLETENESS"), &from.to_string(), &to.to_string())
 }
 
 // ── CRM connections ──────────────────────────────────────────────────────

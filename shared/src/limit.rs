@@ -130,6 +130,8 @@ pub enum Drawn {
 struct Lease {
     left: u32,
     full_at: i64,
+    /// The burst of the rate that it was taken at.
+    burst: u32,
 }
 
 /// The limits of every caller that this process has met.
@@ -206,12 +208,12 @@ impl Limits {
     /// One token for somebody, or how long to wait for it.
     pub async fn draw(&self, table: &Table, tenant: TenantId, who: &str, rate: Rate, now: i64) -> Result<Drawn> {
         let slot = format!("{tenant}/{who}");
-        if let Some((left, full_at)) = self.spend(&slot) {
+        if let Some((left, full_at)) = self.spend(&slot, rate) {
             return Ok(Drawn::Token { left, full_at });
         }
         match self.lease(table, tenant, who, rate, now).await {
             Ok(Ok((granted, full_at))) => {
-                self.keep(slot, granted - 1, full_at);
+                self.keep(slot, Lease { left: granted - 1, full_at, burst: rate.burst });
                 Ok(Drawn::Token { left: granted - 1, full_at })
             }
             Ok(Err(wait)) => Ok(Drawn::Wait(wait)),
@@ -223,9 +225,10 @@ impl Limits {
         }
     }
 
-    fn spend(&self, slot: &str) -> Option<(u32, i64)> {
+    /// Whoever has been slowed down does not spend what was taken at the faster rate.
+    fn spend(&self, slot: &str, rate: Rate) -> Option<(u32, i64)> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let lease = leases.get_mut(slot).filter(|lease| lease.left > 0)?;
+        let lease = leases.get_mut(slot).filter(|lease| lease.left > 0 && lease.burst <= rate.burst)?;
         lease.left -= 1;
         Some((lease.left, lease.full_at))
     }
@@ -245,12 +248,12 @@ impl Limits {
         }
     }
 
-    fn keep(&self, slot: String, left: u32, full_at: i64) {
+    fn keep(&self, slot: String, lease: Lease) {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         if leases.len() > 10_000 {
             leases.clear();
         }
-        leases.insert(slot, Lease { left, full_at });
+        leases.insert(slot, lease);
     }
 
     /// A whole block, or a single token where the bucket has no block left.

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    booking::Subjects,
+    error::Result,
     id::{EventId, TenantId},
     key::{self, Key},
-    table::Row,
+    table::{Page, Row, Table},
     trace::TraceId,
 };
 
@@ -30,6 +32,42 @@ pub enum Channel {
 
 /// The longest id in the name of a channel.
 const LONGEST_ID: usize = 200;
+
+impl Channel {
+    /// The channels that an event of these subjects stands in. What is called too long to be subscribed to has none.
+    pub fn of(subjects: &Subjects) -> Vec<Self> {
+        if subjects.booking.is_none() {
+            return Vec::new();
+        }
+        let users = subjects.users.iter().cloned().map(Self::User);
+        let named = subjects.booking.iter().cloned().map(Self::Booking);
+        let mut all: Vec<Self> = named
+            .chain(users)
+            .chain(subjects.provider.iter().cloned().map(Self::Provider))
+            .filter(|channel| channel.id().chars().count() <= LONGEST_ID)
+            .collect();
+        all.push(Self::Tenant);
+        all
+    }
+
+    /// The id in its name.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Booking(id) | Self::User(id) | Self::Provider(id) => id,
+            Self::Tenant => "",
+        }
+    }
+}
+
+/// The last number that a channel can have.
+pub const LAST: u64 = 999_999_999_999;
+
+/// The last number of a channel, 0 where it has none. Costs one read of an entry.
+pub async fn head(table: &Table, tenant: TenantId, channel: &Channel) -> Result<u64> {
+    let all = key::live_entries(tenant, channel, 1, LAST);
+    let last = table.list(&all, Page { limit: 1, after: None, newest_first: true }).await?;
+    Ok(last.rows.first().map_or(0, |entry| entry.number))
+}
 
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,11 @@ pub fn milliseconds(name: &str, ms: i64) {
     emit(name, "Milliseconds", ms as f64);
 }
 
+/// So much of a hundred.
+pub fn percent(name: &str, value: f64) {
+    emit(name, "Percent", value);
+}
+
 fn emit(name: &str, unit: &str, value: f64) {
     let now = jiff::Timestamp::now().as_millisecond();
     let line = json!({

@@ -40,6 +40,19 @@ impl Row for Notice {
     }
 }
 
+impl Notice {
+    /// A notice about a change that happened at a moment: made again about the same change, it is the same notice.
+    pub fn of(tenant: TenantId, name: &str, subject: String, detail: String, at: Timestamp) -> Self {
+        Self { tenant, id: identity(tenant, name, &subject, at), name: name.into(), subject, detail, at }
+    }
+
+    /// Says it to whoever reads the logs and watches the counts.
+    pub fn tell(&self) {
+        tracing::warn!(notice.name = self.name, notice.subject = self.subject, tenant.id = %self.tenant, "{}", self.detail);
+        crate::metrics::count("Notices", 1);
+    }
+}
+
 /// Gives a notice about a change that happened at a moment: said again about the same change, it is the same notice. So
 /// it may be given before the change is written, and is not lost where a function is killed between the two.
 pub async fn give(
@@ -50,10 +63,9 @@ pub async fn give(
     detail: String,
     at: Timestamp,
 ) -> Result<()> {
-    let notice = Notice { tenant, id: identity(tenant, name, &subject, at), name: name.into(), subject, detail, at };
+    let notice = Notice::of(tenant, name, subject, detail, at);
     if let Created::New = table.create(&notice).await? {
-        tracing::warn!(notice.name = name, notice.subject = notice.subject, tenant.id = %tenant, "{}", notice.detail);
-        crate::metrics::count("Notices", 1);
+        notice.tell();
     }
     Ok(())
 }

@@ -33,17 +33,38 @@ pub fn link(keyring: &Keyring, origin: &str, delivery: &Delivery) -> Result<Opti
     )))
 }
 
-/// Whether a link that came back is ours and still good.
-pub fn is_ours(
-    keyring: &Keyring,
-    tenant: TenantId,
-    trace: TraceId,
-    delivery: DeliveryId,
-    until: i64,
-    signature: &str,
-    now: Timestamp,
-) -> bool {
-    keyring.has_signed(PURPOSE, &text(tenant, trace, delivery, until), signature) && now.as_second() <= until
+/// A link that came back: what it says of itself.
+pub struct Link<'a> {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which trace.
+    pub trace: TraceId,
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// Until when it is good, in seconds since 1970.
+    pub until: i64,
+    /// Our signature over the rest.
+    pub signature: &'a str,
+}
+
+/// Why a link is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// We have not signed it as it is.
+    NotOurs,
+    /// We have, and its time is over.
+    Expired,
+}
+
+impl Link<'_> {
+    /// Whether it is ours and still good. Takes as long for a near miss as for nonsense.
+    pub fn check(&self, keyring: &Keyring, now: Timestamp) -> Result<(), Refused> {
+        let Self { tenant, trace, delivery, until, signature } = *self;
+        if !keyring.has_signed(PURPOSE, &text(tenant, trace, delivery, until), signature) {
+            return Err(Refused::NotOurs);
+        }
+        if now.as_second() <= until { Ok(()) } else { Err(Refused::Expired) }
+    }
 }
 
 fn text(tenant: TenantId, trace: TraceId, delivery: DeliveryId, until: i64) -> String {
@@ -51,7 +72,7 @@ fn text(tenant: TenantId, trace: TraceId, delivery: DeliveryId, until: i64) -> S
 }
 
 /// What a receiver said.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Whose.
     pub tenant: TenantId,
@@ -69,6 +90,8 @@ pub struct Outcome {
     pub execution_id: Option<String>,
     /// When it was said.
     pub at: Timestamp,
+    /// When the row is forgotten.
+    pub keep_until: Timestamp,
 }
 
 /// How a run at the receiver ended.
@@ -89,5 +112,9 @@ impl Row for Outcome {
 
     fn key(&self) -> Key<Self> {
         key::outcome(self.tenant, self.trace, self.delivery, &self.digest)
+    }
+
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.keep_until)
     }
 }

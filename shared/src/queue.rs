@@ -1,14 +1,22 @@
-//! The queue of deliveries.
+//! Queues: of deliveries to be tried, and of jobs to go on with.
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{
-    delivery::Job,
     error::{Error, Result},
+    id::TenantId,
 };
 
 /// The longest that SQS holds a message back.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(900);
+
+/// What stands in a queue.
+pub trait Message: Serialize {
+    /// Whose it is.
+    fn tenant(&self) -> TenantId;
+}
 
 /// A queue.
 #[derive(Clone)]
@@ -43,7 +51,7 @@ impl Queue {
 
     /// Sends one message, to be seen after `delay` (at most [`LONGEST_DELAY`]). The tenant is its group: SQS serves the
     /// groups of a standard queue fairly, so that one tenant's backlog does not delay the others.
-    pub async fn send(&self, message: &Job, delay: Duration) -> Result<()> {
+    pub async fn send(&self, message: &impl Message, delay: Duration) -> Result<()> {
         let (client, url) = match &self.0 {
             Way::Sqs { client, url } => (client, url),
             #[cfg(feature = "testing")]

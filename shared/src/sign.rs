@@ -11,9 +11,9 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::error::{Error, Result};
 
 /// How far the sender's clock may be off, either way.
-const TOLERANCE_S: u64 = 300;
+pub const TOLERANCE_S: u64 = 300;
 /// So many signatures are looked at.
-const MOST_SIGNATURES: usize = 8;
+pub const MOST_SIGNATURES: usize = 8;
 
 /// The three headers for one attempt. Several secrets while one replaces another.
 pub fn headers(secrets: &[&SecretString], id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap> {
@@ -76,6 +76,70 @@ pub fn verify(secrets: &[SecretString], headers: &HeaderMap, now: Timestamp, bod
     if secrets.iter().any(holds) { Ok(()) } else { Err(Flaw::Signature) }
 }
 
+/// What a sender has taken for the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyed {
+    /// The bytes that the text behind `whsec_` stands for: the right one.
+    Decoded,
+    /// The text behind `whsec_`.
+    Text,
+    /// The whole text, `whsec_` included.
+    Whole,
+}
+
+/// What a sender has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// `id.timestamp.body`: the right one.
+    All,
+    /// `timestamp.body`.
+    WithoutId,
+    /// `id.body`.
+    WithoutTime,
+    /// The body.
+    BodyAlone,
+}
+
+/// A message as it came: its headers' texts, and its body.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// Its `webhook-id`.
+    pub id: &'a str,
+    /// Its `webhook-timestamp`.
+    pub time: &'a str,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// Which of the given signatures is the one that this secret makes in this way: for finding out what went wrong. Takes as
+/// long for a near miss as for nonsense.
+pub fn which(
+    secret: &SecretString,
+    (keyed, signed): (Keyed, Signed),
+    message: Message<'_>,
+    given: &[Vec<u8>],
+) -> Option<usize> {
+    let Message { id, time, body } = message;
+    let text = secret.expose_secret();
+    let behind = text.strip_prefix("whsec_").unwrap_or(text);
+    let key = match keyed {
+        Keyed::Decoded => BASE64.decode(behind.as_bytes()).ok()?,
+        Keyed::Text => behind.as_bytes().to_vec(),
+        Keyed::Whole => text.as_bytes().to_vec(),
+    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+    match signed {
+        Signed::All => mac.update(format!("{id}.{time}.").as_bytes()),
+        Signed::WithoutId => mac.update(format!("{time}.").as_bytes()),
+        Signed::WithoutTime => mac.update(format!("{id}.").as_bytes()),
+        Signed::BodyAlone => {}
+    }
+    mac.update(body);
+    let expected = mac.finalize().into_bytes();
+    let same = |given: &Vec<u8>| bool::from(expected.ct_eq(given));
+    given.iter().take(MOST_SIGNATURES).map(same).collect::<Vec<_>>().iter().position(|same| *same)
+}
+
 /// Whether what was presented is one of the secrets. Takes as long for a near miss as for nonsense.
 pub fn is_one_of(secrets: &[SecretString], presented: &[u8]) -> bool {
     let presented = Sha256::digest(presented);
@@ -109,6 +173,26 @@ mod tests {
     fn the_specifications_vector_holds() {
         let (headers, _) = signed();
         assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn each_way_of_signing_is_told_from_the_others() {
+        let secret = SecretString::from("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        let message = Message {
+            id: "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+            time: "1649367553",
+            body: br#"{"email":"test@example.com","username":"test_user"}"#,
+        };
+        let given = vec![b"short".to_vec(), BASE64.decode(b"tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=").unwrap()];
+        for keyed in [Keyed::Decoded, Keyed::Text, Keyed::Whole] {
+            for signed in [Signed::All, Signed::WithoutId, Signed::WithoutTime, Signed::BodyAlone] {
+                let right = (keyed, signed) == (Keyed::Decoded, Signed::All);
+                assert_eq!(which(&secret, (keyed, signed), message, &given), right.then_some(1), "{keyed:?} {signed:?}");
+            }
+        }
+        let whole = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).unwrap();
+        let given = [whole.chain_update(message.body).finalize().into_bytes().to_vec()];
+        assert_eq!(which(&secret, (Keyed::Whole, Signed::BodyAlone), message, &given), Some(0));
     }
 
     #[test]

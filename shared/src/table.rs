@@ -559,6 +559,11 @@ impl<E: Row> Change<'_, E> {
         self.set("ttl", at.as_second())
     }
 
+    /// It is not forgotten.
+    pub fn lasts(self) -> Self {
+        self.remove("ttl")
+    }
+
     /// A row made by this change is of its kind: for counters that begin with their first count.
     pub fn or_new(self) -> Self {
         self.set("kind", E::KIND).set("v", E::VERSION)
@@ -592,6 +597,13 @@ impl<E: Row> Change<'_, E> {
         self
     }
 
+    /// Only if the field is exactly this, or missing: for one that older rows do not have, given what they count as.
+    pub fn when_or_missing(mut self, field: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.terms.name(field), self.terms.value(value));
+        self.terms.conditions.push(format!("(attribute_not_exists({name}) OR {name} = {value})"));
+        self
+    }
+
     /// Only if the field is missing.
     pub fn when_missing(mut self, field: &str) -> Self {
         let name = self.terms.name(field);
@@ -616,6 +628,21 @@ impl<E: Row> Change<'_, E> {
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
+    /// Writes it, and reads nothing back. `false` where a condition did not hold.
+    pub async fn write(self) -> Result<bool> {
+        let table = self.table;
+        match self.request()?.send().await {
+            Ok(answer) => {
+                table.count("UpdateItem", answer.consumed_capacity.as_ref());
+                Ok(true)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
                 _ => Err(failed(error)),
             },
         }

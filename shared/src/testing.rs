@@ -21,6 +21,7 @@ use crate::{
     http::{Call, Reply},
     id::TenantId,
     secrets::{Platform, Vault},
+    socket::{Handed, Said},
     table::{Meter, Table},
 };
 
@@ -135,6 +136,19 @@ pub fn person_with(tenant: TenantId, role: Role, claims: &[(&str, &str)]) -> Cal
         all.insert(name, (*value).to_owned());
     }
     Call::by_hand(all, HeaderMap::new())
+}
+
+/// What somebody says on a connection now, or that it opens or ends.
+pub fn said(tenant: TenantId, role: Role, subject: &str, connection: &str, message: &Value) -> Said {
+    let handed = serde_json::json!({
+        "requestContext": {
+            "connectionId": connection,
+            "authorizer": { "tenant": tenant, "role": role, "sub": subject },
+        },
+        "body": message.to_string(),
+    });
+    let handed: Handed = serde_json::from_value(handed).expect("what API Gateway hands over");
+    handed.said().expect("somebody")
 }
 
 /// A person of another tenant.

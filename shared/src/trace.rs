@@ -56,6 +56,19 @@ impl Serialize for TraceId {
     }
 }
 
+/// The text is not a trace id.
+#[derive(Debug, thiserror::Error)]
+#[error("not a trace id: 32 hexadecimal digits")]
+pub struct NotATrace;
+
+impl std::str::FromStr for TraceId {
+    type Err = NotATrace;
+
+    fn from_str(text: &str) -> Result<Self, NotATrace> {
+        Self::parse(text).ok_or(NotATrace)
+    }
+}
+
 impl<'de> Deserialize<'de> for TraceId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

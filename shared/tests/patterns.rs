@@ -9,10 +9,17 @@ use shared::{
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict},
     endpoint::{self, Endpoint},
     event::{self, Content, Event},
+    hour::Times,
     http::Reply,
     id::{AutomationId, ClientId, EndpointId, EventId, TenantId},
-    idempotency, key,
+    idempotency,
+    job::{self, Job, Progress, Work},
+    key,
     limit::{Limits, Rate},
+    make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS},
+    live::Numbered,
+    outcome::{Outcome, Status},
+    receiver::{self, Receiver},
     secrets::webhook_secret,
     table::{Page, Table},
     tenant::{Tenant, Zone},
@@ -68,6 +75,8 @@ async fn every_access_costs_what_the_readme_says() {
     callers(&mut ledger).await;
     automations(&mut ledger).await;
     usage(&mut ledger).await;
+    receivers(&mut ledger).await;
+    traces(&mut ledger).await;
 
     let measured: BTreeMap<String, String> =
         ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
@@ -165,7 +174,8 @@ async fn deliveries(ledger: &mut Ledger) {
     ledger.took("settle a delivery");
     let count =
         table.change(key::hour(tenant, endpoint.id, now)).or_new().set("tenant", tenant).set("endpoint", endpoint.id);
-    count.set("hour", now).add("succeeded", 1).add("took_ms", 87).send().await.expect("it is counted");
+    let count = count.set("hour", now).add("succeeded", 1).add("took_ms", 87).add(&Times::field(87), 1);
+    assert!(count.add("settled", 1).add("tries", 1).write().await.expect("it is counted"));
     ledger.took("count an attempt");
     table.list_all(&key::attempts(tenant, delivery.id)).await.expect("they are read");
     ledger.took("attempts of a delivery");
@@ -220,6 +230,26 @@ async fn deliveries(ledger: &mut Ledger) {
     let day = key::hours(tenant, endpoint.id, now - SignedDuration::from_hours(24), now);
     table.list_all(&day).await.expect("they are read");
     ledger.took("an endpoint's last day");
+    jobs(ledger, tenant, &delivery).await;
+}
+
+async fn jobs(ledger: &mut Ledger, tenant: TenantId, delivery: &Delivery) {
+    let (table, now) = (ledger.table.clone(), Timestamp::now());
+    let again = table.change(key::delivery(tenant, delivery.id)).set("state", State::Pending).set("replay", true);
+    let again = again.set("due_at", now).index(Some(key::due(delivery.id.as_bytes(), now))).when("attempts", 1);
+    again.send().await.expect("it is started").expect("it was settled");
+    ledger.took("start a delivery again");
+
+    let work = Work::Replay { since: now, until: now, endpoint: None, most_attempts: None };
+    let mut job = Job::new(tenant, work, "user-owner".into(), now);
+    job.begin(&table).await.expect("it begins");
+    ledger.took("begin a job");
+    let page = Progress { looked_at: 100, done: 50, passed_over: 0 };
+    let after = delivery.id.to_string();
+    assert!(job.advance(&table, page, after, SignedDuration::from_secs(10), now).await.expect("it is written down"));
+    ledger.took("write down a page of a job");
+    assert!(job.end(&table, page, job::State::Done, now).await.expect("it ends"));
+    ledger.took("end a job");
 }
 
 async fn callers(ledger: &mut Ledger) {
@@ -328,4 +358,125 @@ async fn usage(ledger: &mut Ledger) {
     ledger.prepared();
     table.list_all(&key::usage_between(tenant, client, first, days[19])).await.expect("they are read");
     ledger.took("usage of 20 scenarios over 20 days");
+}
+
+async fn receivers(ledger: &mut Ledger) {
+    let (table, now) = (ledger.table.clone(), Timestamp::now());
+    let keyring = vault().keyring().await.expect("a keyring");
+    let account = |tenant: TenantId| Account {
+        tenant,
+        revision: 0,
+        zone: make::Zone::Eu1,
+        place: Place::Team(18),
+        token: Some(
+            keyring
+                .seal(["t", "make", "token"], &"12345678-12ef-4bcd-9234-1234567890ab".to_owned().into())
+                .expect("it seals"),
+        ),
+        fingerprint: "0a1b2c3d".into(),
+        scopes: [HOOKS, SCENARIOS, TEAMS, ORGANIZATIONS, INCOMPLETE].map(Into::into).into(),
+        api_limit: Some(60),
+        created_at: now,
+        ended_at: None,
+        next_at: now,
+        answered_at: None,
+        requests: 0,
+        failures: 0,
+        failing_since: None,
+        failure: None,
+        refused_since: None,
+        teams: vec![18],
+        searched: 0,
+        searched_at: None,
+        untold: Vec::new(),
+    };
+    for _ in 0..100 {
+        table.put(&account(TenantId::new())).await.expect("an account");
+    }
+    ledger.prepared();
+    let due = table.list_index(&key::watched(now), 100).await.expect("they are listed");
+    ledger.took("accounts at Make.com that are due, 100");
+    let tenant = due[0].tenant().expect("a tenant");
+    let later = now + SignedDuration::from_mins(2);
+    let claim = table.change(key::make_account(tenant)).set("next_at", later).index(Some(key::watched(later)));
+    claim.when("gsi1sk", &due[0].place).send().await.expect("it is claimed");
+    ledger.took("claim one for a look");
+    let note = table.change(key::make_account(tenant)).set("requests", 2).set("answered_at", now).set("failures", 0);
+    note.when("revision", 0).send().await.expect("it is noted");
+    ledger.took("note how a look went");
+
+    let name = "Booking intake of the marina".to_owned();
+    let seen = |endpoint: EndpointId, revision: u64| Receiver {
+        revision,
+        team: Some(18),
+        hook: Some(receiver::Hook {
+            id: 222_895,
+            name: name.clone(),
+            queue_count: Some(12),
+            queue_limit: Some(667),
+            enabled: Some(true),
+            gone: Some(false),
+            listed: true,
+        }),
+        scenario: Some(receiver::Scenario {
+            id: 418_339,
+            name: name.clone(),
+            is_active: Some(true),
+            is_paused: Some(false),
+            is_invalid: Some(false),
+            is_linked: Some(true),
+            incomplete_runs: Some(0),
+        }),
+        incomplete_known: Some(0),
+        ..Receiver::unseen(tenant, endpoint, "0a1b2c3d".into(), now)
+    };
+    let endpoints: Vec<EndpointId> = (0..20).map(|_| endpoint::subscriber()).collect();
+    for endpoint in &endpoints {
+        table.put(&seen(*endpoint, 1)).await.expect("a receiver");
+    }
+    ledger.prepared();
+    table.list_all(&key::receivers(tenant)).await.expect("they are read");
+    ledger.took("what Make.com says of 20 receivers");
+    assert!(table.replace(&seen(endpoints[0], 2), "revision", 1).await.expect("it is written"));
+    ledger.took("write down what was seen of a receiver");
+}
+
+async fn traces(ledger: &mut Ledger) {
+    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::now());
+    let event = event_of(tenant, "b1", now);
+    let mut endpoints = Vec::new();
+    for _ in 0..5 {
+        endpoints.push(endpoint_of(tenant).await);
+        table.put(endpoints.last().expect("one")).await.expect("an endpoint");
+        table.put(&Delivery::of(&event, &endpoints[endpoints.len() - 1])).await.expect("a delivery");
+    }
+    let numbers = ["booking:b1", "user:u1", "provider:p1", "tenant"].map(|channel| (channel.to_owned(), 7)).into();
+    let numbered = Numbered { tenant, trace: event.trace, event: event.id, numbers, at: now };
+    table.put(&numbered).await.expect("its numbers");
+    ledger.prepared();
+    let change = table.change(key::endpoint(tenant, endpoints[0].id)).set("name", "Another").add("revision", 1);
+    assert!(change.when_or_missing("revision", 0).send().await.expect("it is changed").is_some());
+    ledger.took("change what people have set of an endpoint");
+    table.list(&key::events_of(tenant, event.trace), Page::first(10)).await.expect("they are read");
+    ledger.took("the events of a trace");
+    table.list(&key::deliveries_between(tenant, now, now), Page::first(100)).await.expect("they are read");
+    ledger.took("the 5 deliveries of an event");
+
+    let delivery = Delivery::of(&event, &endpoints[0]);
+    let outcome = Outcome {
+        tenant,
+        trace: event.trace,
+        delivery: delivery.id,
+        digest: "0123456789abcdef".into(),
+        status: Status::Success,
+        message: Some("booked".into()),
+        execution_id: Some("cccd0fd8e8ee4e07b0d0e5ad3ef1dd4e".into()),
+        at: now,
+        keep_until: now + SignedDuration::from_hours(30 * 24),
+    };
+    let counted = table.change::<Delivery>(key::delivery(tenant, delivery.id)).add("outcomes", 1).when_there();
+    assert!(table.transact().change(counted).create(&outcome).send().await.expect("it is noted"));
+    ledger.took("note an outcome");
+    table.list(&key::outcomes(tenant, event.trace), Page::first(100)).await.expect("they are read");
+    ledger.took("the outcomes of a trace");
 }

@@ -44,7 +44,7 @@ fn every_queue_that_is_worked_on_has_a_way_out_for_poison_and_every_way_out_an_a
             );
         }
     }
-    assert_eq!(dead, ["DeadLetterQueue"]);
+    assert_eq!(dead, ["DeadLetterQueue", "DeliveryJobsDead"]);
 
     let alarmed = alarmed(&template::observability());
     for (parameter, value) in template["Resources"]["Observability"]["Properties"]["Parameters"].as_mapping().unwrap() {
@@ -86,6 +86,7 @@ fn people_are_asked_for_their_token_everywhere_but_where_something_else_is_proof
             "GET /api/webhooks/booking-events",                      // an API key
             "POST /api/make-operations/sync",                        // an API key
             "POST /api/v1/activity",                                 // an API key
+            "POST /api/v1/traces/{trace_id}/outcome",                // a signed link
             "POST /api/v1/webhook/automation/{id}",                  // a secret or a signature
             "POST /api/webhooks/booking-events",                     // an API key
         ]

@@ -11,6 +11,7 @@ mod dashboard;
 mod door;
 mod faults;
 mod hygiene;
+mod live;
 mod make_operations;
 mod samples;
 mod world;

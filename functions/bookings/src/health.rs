@@ -6,10 +6,11 @@ use shared::{
     Result,
     apikey::Scope,
     boot::{Aws, Missing},
-    endpoint::State,
+    endpoint::{Holder, State},
     gate::{Gate, Machine},
     http::{Call, Reply},
     limit::Rate,
+    receiver::Severity,
     table::Table,
 };
 use utoipa::ToSchema;
@@ -67,6 +68,11 @@ pub struct Finding {
 /// The health and configuration of booking events: whether an endpoint is there, reachable, how it did in the last 24
 /// hours, how old the queue is and what is parked; errors and warnings by name.
 ///
+/// Make.com answers a webhook as soon as it has queued the event. Where the tenant has given an account at Make.com, the
+/// errors and warnings say, too, why an event that was delivered has no effect: `scenario_off`, `scenario_paused`,
+/// `scenario_invalid`, `hook_disabled`, `hook_gone`, `hook_unattached`, `queue_full`, `queue_filling`, `incomplete_runs`,
+/// `receiver_unknown`.
+///
 /// Always 200 for a valid API key with the scope `booking_events`; `status` says how it is.
 #[utoipa::path(
     get,
@@ -110,6 +116,9 @@ fn errors(health: &Health) -> Vec<Finding> {
         return vec![found("no_endpoint", detail.into())];
     }
     let closed = |endpoint: &EndpointHealth| match endpoint.state {
+        State::Held if endpoint.held_by == Some(Holder::Receiver) => {
+            Some(("endpoint_held", "it opens by itself when its receiver is at work again"))
+        }
         State::Held => Some(("endpoint_held", "probes open it when it answers again")),
         State::Disabled => Some(("endpoint_disabled", "enable it when its receiver is there again")),
         State::Active | State::Degraded => None,
@@ -119,11 +128,24 @@ fn errors(health: &Health) -> Vec<Finding> {
         let reason = endpoint.reason.as_deref().unwrap_or("no reason is noted");
         Some(found(name, format!("{} ({}): {reason}; {then}", endpoint.name, endpoint.host)))
     };
-    health.endpoints.iter().filter_map(told).collect()
+    let mut found: Vec<Finding> = health.endpoints.iter().filter_map(told).collect();
+    found.extend(at_receivers(health, Severity::Error));
+    found
+}
+
+/// What Make.com says of the webhooks behind the endpoints.
+fn at_receivers(health: &Health, severity: Severity) -> Vec<Finding> {
+    let watched = health.endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.receiver.as_ref()?)));
+    watched
+        .flat_map(|(endpoint, receiver)| {
+            let findings = receiver.findings.iter().filter(|finding| finding.severity == severity);
+            findings.map(|found| Finding { name: found.name, detail: format!("{}: {}", endpoint.name, found.detail) })
+        })
+        .collect()
 }
 
 fn warnings(health: &Health) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let mut found = at_receivers(health, Severity::Warning);
     let mut warn = |name, detail| found.push(Finding { name, detail });
     for endpoint in health.endpoints.iter().filter(|endpoint| endpoint.state == State::Degraded) {
         warn(

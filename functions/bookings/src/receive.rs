@@ -47,7 +47,7 @@ pub struct SupabaseRowChange {
     /// `INSERT`, `UPDATE` or `DELETE`.
     #[schema(rename = "type", example = "UPDATE")]
     operation: String,
-    /// `bookings` or `booking_events`.
+    /// `bookings`, `booking_events`, `clients` or `providers`.
     #[schema(example = "bookings")]
     table: String,
     /// The schema of the table.
@@ -110,6 +110,9 @@ pub enum Accepted {
 }
 
 /// Takes a change of a booking or booking event, or an array of up to 100, and stores each once.
+///
+/// Changes of the tables `clients` and `providers` are taken too: they keep the names in what is told of bookings current,
+/// and are events of their own types, `client.*` and `provider.*`.
 ///
 /// 202 means stored: it will be delivered to every endpoint that wants it, whatever fails on the way. A change that is
 /// reported again is recognised by its row and answered with `duplicate: true`. All changes of an array are checked

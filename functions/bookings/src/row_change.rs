@@ -3,17 +3,21 @@
 //! Its body has `type`, `table`, `schema`, `record` and `old_record`, no event id, no time and no attempt number
 //! (supabase.com, database webhooks). Rows are kept as the text that came, so that no digit of a number is lost.
 
-use jiff::{Timestamp, Unit};
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared::{
     Fault,
-    event::{Content, Event, Origin, identity},
+    booking::{CLIENTS, Change, LONGEST_ID, Operation, PROVIDERS, TABLES, id_in},
+    event::{Event, Origin},
     id::TenantId,
     trace::TraceId,
 };
 
-/// All types of event that a change can be.
+/// The types of event that are about bookings. Changes of clients and providers are events too, of the types `client.*`
+/// and `provider.*`: they keep the context of bookings current, and go to whoever asks for them.
 pub const EVENT_TYPES: [&str; 6] = [
     "booking.created",
     "booking.updated",
@@ -22,9 +26,6 @@ pub const EVENT_TYPES: [&str; 6] = [
     "booking_event.updated",
     "booking_event.deleted",
 ];
-
-/// An update that names no version counts as the same one for so long: two triggers on one table fire together.
-const SAME_UPDATE_MINUTES: i64 = 10;
 
 /// A change, as it came. `user_id` and whatever else newer versions add is let through.
 #[derive(Deserialize)]
@@ -46,101 +47,61 @@ impl RowChange<'_> {
     pub fn event(&self, tenant: TenantId, trace: TraceId, now: Timestamp, at: &str) -> Result<Event, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut fault = |field: &str, detail: &str| faults.push(Fault::at(format!("{at}/{field}"), detail));
-        let verb = match self.operation.as_str() {
-            Some("INSERT") => "created",
-            Some("UPDATE") => "updated",
-            Some("DELETE") => "deleted",
-            _ => {
-                fault("type", "must be INSERT, UPDATE or DELETE");
-                ""
+        let operation = match self.operation.as_str().unwrap_or_default().parse() {
+            Ok(operation) => Some(operation),
+            Err(why) => {
+                fault("type", why);
+                None
             }
         };
-        let noun = match self.table.as_str() {
-            Some("bookings") => "booking",
-            Some("booking_events") => "booking_event",
-            _ => {
-                fault("table", "must be bookings or booking_events");
-                ""
-            }
-        };
+        let table = TABLES.into_iter().find(|table| self.table.as_str() == Some(table));
+        if table.is_none() {
+            fault("table", "must be bookings, booking_events, clients or providers");
+        }
         if !self.schema.is_string() && !self.schema.is_null() {
             fault("schema", "must be a text");
         }
-        let record = row(self.record).unwrap_or_else(|| {
-            fault("record", "must be an object or null");
-            None
-        });
-        let old_record = row(self.old_record).unwrap_or_else(|| {
-            fault("old_record", "must be an object or null");
-            None
-        });
-        match verb {
-            "created" | "updated" if record.is_none() => fault("record", "must be the row, for it is there"),
-            "deleted" if old_record.is_none() => fault("old_record", "must be the row that was deleted"),
+        let mut read = |field, raw| {
+            row(raw).unwrap_or_else(|| {
+                fault(field, "must be an object or null");
+                None
+            })
+        };
+        let (record, old_record) = (read("record", self.record), read("old_record", self.old_record));
+        let about = match operation {
+            Some(Operation::Delete) => ("old_record", &old_record, "must be the row that was deleted"),
+            _ => ("record", &record, "must be the row, for it is there"),
+        };
+        match about {
+            (field, None, missing) if operation.is_some() => fault(field, missing),
+            (field, Some(row), _) if matches!(table, Some(CLIENTS | PROVIDERS)) && id_in(row, "id").is_none() => {
+                fault(&format!("{field}/id"), &format!("must be the id of the row, of 1 to {LONGEST_ID} characters"));
+            }
             _ => {}
         }
-        if !faults.is_empty() {
-            faults.dedup_by(|a, b| a.pointer == b.pointer);
-            return Err(faults);
+        match (operation, table) {
+            (Some(operation), Some(table)) if faults.is_empty() => {
+                let schema = self.schema.as_str().unwrap_or("public");
+                let record = record.and(self.record).map(RawValue::get);
+                let old_record = old_record.and(self.old_record).map(RawValue::get);
+                Ok(Change { operation, schema, table, record, old_record }.event(tenant, trace, now, Origin::Live))
+            }
+            _ => {
+                let mut told = BTreeSet::new();
+                faults.retain(|fault| told.insert(fault.pointer.clone()));
+                Err(faults)
+            }
         }
-        Ok(Event {
-            tenant,
-            id: self.identity(tenant, record.as_ref(), now),
-            event_type: format!("{noun}.{verb}"),
-            trace,
-            accepted_at: now,
-            occurred_at: record.as_ref().or(old_record.as_ref()).and_then(occurred),
-            to: None,
-            origin: Origin::Live,
-            content: Content::Booking {
-                operation: self.operation.as_str().unwrap_or_default().into(),
-                table: self.table.as_str().unwrap_or_default().into(),
-                record: record.is_some().then(|| text(self.record).into()),
-                old_record: old_record.is_some().then(|| text(self.old_record).into()),
-            },
-        })
     }
-
-    /// The same change, reported again, makes the same event.
-    fn identity(&self, tenant: TenantId, record: Option<&Value>, now: Timestamp) -> shared::id::EventId {
-        let versioned = record.is_some_and(|row| row["updated_at"].is_string());
-        let window = match self.operation.as_str() {
-            Some("UPDATE") if !versioned => now.as_second() / (SAME_UPDATE_MINUTES * 60),
-            _ => 0,
-        };
-        identity(
-            tenant,
-            &[
-                b"booking",
-                self.operation.as_str().unwrap_or_default().as_bytes(),
-                self.schema.as_str().unwrap_or("public").as_bytes(),
-                self.table.as_str().unwrap_or_default().as_bytes(),
-                text(self.record).as_bytes(),
-                text(self.old_record).as_bytes(),
-                &window.to_be_bytes(),
-            ],
-        )
-    }
-}
-
-fn text(raw: Option<&RawValue>) -> &str {
-    raw.map_or("null", RawValue::get)
 }
 
 /// A row, nothing for null, or `None` for what is neither.
 fn row(raw: Option<&RawValue>) -> Option<Option<Value>> {
-    match serde_json::from_str(text(raw)).ok()? {
+    match serde_json::from_str(raw.map_or("null", RawValue::get)).ok()? {
         Value::Null => Some(None),
         object @ Value::Object(_) => Some(Some(object)),
         _ => None,
     }
-}
-
-/// When it happened, where the row says so.
-fn occurred(row: &Value) -> Option<Timestamp> {
-    let at: Timestamp =
-        ["event_time", "updated_at", "created_at"].iter().find_map(|field| row[field].as_str()?.parse().ok())?;
-    at.round(Unit::Millisecond).ok()
 }
 
 #[cfg(test)]

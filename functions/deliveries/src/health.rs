@@ -5,9 +5,10 @@ use serde::Serialize;
 use shared::{
     Result,
     delivery::State,
-    endpoint::{self, Endpoint},
+    endpoint::{self, Endpoint, Holder},
     id::{EndpointId, TenantId},
     key,
+    receiver::{Finding, Receiver},
     table::{Page, Table},
 };
 use utoipa::ToSchema;
@@ -50,18 +51,43 @@ pub struct EndpointHealth {
     pub host: String,
     /// Its state.
     pub state: endpoint::State,
+    /// What holds it, while it is held.
+    pub held_by: Option<Holder>,
+    /// How much of its full pace it is sent, in percent.
+    pub pace: u8,
     /// Why it is in that state.
     pub reason: Option<String>,
     /// Failures since the last success.
     pub failures: u32,
     /// Deliveries that wait for it.
     pub parked: u64,
+    /// What Make.com says of its webhook; null where nobody watches it.
+    pub receiver: Option<ReceiverHealth>,
+}
+
+/// What Make.com says of the webhook behind an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceiverHealth {
+    /// `working`, or the name of the worst finding.
+    pub verdict: &'static str,
+    /// The scenario that it starts.
+    pub scenario: Option<String>,
+    /// Requests that wait in its queue: Make.com has answered them with 200, and they have had no effect yet.
+    pub queue_count: Option<u64>,
+    /// The most that its queue holds.
+    pub queue_limit: Option<u64>,
+    /// Why a delivered event has no effect, or may soon have none; the worst first.
+    pub findings: Vec<Finding>,
+    /// When Make.com last said so.
+    #[schema(value_type = String, format = DateTime)]
+    pub seen_at: Timestamp,
 }
 
 /// Of the endpoints that want any of these types of event.
 pub async fn of(table: &Table, tenant: TenantId, event_types: &[&str], now: Timestamp) -> Result<Health> {
     let mut endpoints = table.list_all(&key::endpoints(tenant)).await?;
     endpoints.retain(|endpoint| event_types.iter().any(|event_type| endpoint.wants(event_type)));
+    let receivers = if endpoints.is_empty() { Vec::new() } else { table.list_all(&key::receivers(tenant)).await? };
 
     let mut health = Health {
         endpoints: Vec::new(),
@@ -84,7 +110,9 @@ pub async fn of(table: &Table, tenant: TenantId, event_types: &[&str], now: Time
         }
         let parked = table.list_index(&key::all_parked(tenant, endpoint.id), COUNTED).await?.len() as u64;
         health.parked += parked;
-        health.endpoints.push(shown(endpoint, parked));
+        let receiver = receivers.iter().find(|receiver| receiver.endpoint == endpoint.id);
+        let receiver = receiver.map(|receiver| behind(receiver, now));
+        health.endpoints.push(shown(endpoint, parked, receiver));
     }
     let attempts = health.succeeded + health.failed;
     if attempts > 0 {
@@ -97,19 +125,35 @@ pub async fn of(table: &Table, tenant: TenantId, event_types: &[&str], now: Time
 async fn queue_age(table: &Table, tenant: TenantId, now: Timestamp) -> Result<u64> {
     let page = Page { newest_first: true, ..Page::first(LATEST) };
     let latest = table.list(&key::deliveries(tenant), page).await?.rows;
-    let oldest =
-        latest.iter().filter(|delivery| delivery.state == State::Pending).map(|delivery| delivery.accepted_at).min();
+    // What a person has started again is old, and says nothing of how long anything waits.
+    let waiting = latest.iter().filter(|delivery| delivery.state == State::Pending && !delivery.replay);
+    let oldest = waiting.map(|delivery| delivery.accepted_at).min();
     Ok(oldest.map_or(0, |at| now.duration_since(at).as_secs().max(0).unsigned_abs()))
 }
 
-fn shown(endpoint: Endpoint, parked: u64) -> EndpointHealth {
+fn shown(endpoint: Endpoint, parked: u64, receiver: Option<ReceiverHealth>) -> EndpointHealth {
     EndpointHealth {
         id: endpoint.id,
         name: endpoint.name,
         host: endpoint.host,
         state: endpoint.state,
+        held_by: (endpoint.state == endpoint::State::Held).then_some(endpoint.held_by),
+        pace: endpoint.pace,
         reason: endpoint.reason,
         failures: endpoint.failures,
         parked,
+        receiver,
+    }
+}
+
+fn behind(receiver: &Receiver, now: Timestamp) -> ReceiverHealth {
+    let hook = receiver.hook.as_ref();
+    ReceiverHealth {
+        verdict: receiver.verdict(now),
+        scenario: receiver.scenario.as_ref().map(|scenario| scenario.name.clone()),
+        queue_count: hook.and_then(|hook| hook.queue_count),
+        queue_limit: hook.and_then(|hook| hook.queue_limit),
+        findings: receiver.findings(now),
+        seen_at: receiver.seen_at,
     }
 }

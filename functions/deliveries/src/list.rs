@@ -1,59 +1,79 @@
 //! `GET /api/v1/deliveries`: the log of deliveries, newest first.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::{
     Result,
-    boot::{Aws, Missing},
-    cursor,
     delivery::{Delivery, State},
-    gate::{Gate, Person, Role},
-    http::{Call, Reply},
+    endpoint::fits,
+    gate::{Person, Role},
+    http::{Call, Fields, Reply},
     id::{DeliveryId, EndpointId, EventId, TenantId},
-    key,
-    secrets::Vault,
-    table::{Page, Table},
+    key::{self, Range},
     trace::TraceId,
 };
 use utoipa::{IntoParams, ToSchema};
 
-/// For one page of a filtered list so many rows are read at a time, and so many times at most.
-const PAGE: u16 = 100;
-const MOST_PAGES: usize = 10;
-
-/// What listing needs.
-pub struct Deps {
-    /// Who calls.
-    pub gate: Gate,
-    /// The table.
-    pub table: Table,
-    /// Keys that authenticate cursors.
-    pub vault: Vault,
-}
-
-impl Deps {
-    /// What the function is wired with.
-    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()? })
-    }
-}
+pub use crate::pages::Deps;
+use crate::pages::{List, Paging};
 
 /// Which deliveries.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only in this state.
-    #[param(value_type = Option<State>)]
-    state: Option<State>,
+    /// Only in one of these states, separated by commas.
+    #[param(value_type = Option<Vec<State>>, style = Form, explode = false, rename = "state")]
+    states: Vec<State>,
     /// Only to this endpoint.
     endpoint: Option<EndpointId>,
-    /// Only of this type of event.
+    /// Only of this type of event; `booking.*` for all that begin so.
     event_type: Option<String>,
+    /// Only where the last answer was of this class.
+    code: Option<Code>,
+    /// Only of events that were accepted from then on.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Only of events that were accepted until then.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
     /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
-    limit: u16,
+    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
+    _limit: (),
     /// Where an earlier page ended: its `next_cursor`.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>, rename = "cursor")]
+    _cursor: (),
+}
+
+/// The class of an answer's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+pub enum Code {
+    /// It was taken.
+    #[serde(rename = "2xx")]
+    Success,
+    /// It was sent elsewhere, which is not followed.
+    #[serde(rename = "3xx")]
+    Redirection,
+    /// It was refused.
+    #[serde(rename = "4xx")]
+    Refusal,
+    /// The receiver failed.
+    #[serde(rename = "5xx")]
+    Failure,
+    /// There was no answer, or nothing was tried yet.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Code {
+    fn has(self, status: Option<u16>) -> bool {
+        match self {
+            Self::Success => matches!(status, Some(200..=299)),
+            Self::Redirection => matches!(status, Some(300..=399)),
+            Self::Refusal => matches!(status, Some(400..=499)),
+            Self::Failure => matches!(status, Some(500..=599)),
+            Self::None => status.is_none(),
+        }
+    }
 }
 
 /// A page of deliveries.
@@ -91,6 +111,12 @@ pub struct DeliveryView {
     ended_at: Option<Timestamp>,
     /// How the last attempt ended.
     last_result: Option<String>,
+    /// The status of the last answer, where there was one.
+    last_status: Option<u16>,
+    /// Whether a person has started it again: what came of that stands in no figure of its endpoint.
+    replay: bool,
+    /// Why a person has cancelled or discarded it.
+    reason: Option<String>,
     /// What ties it to its event and to what follows.
     trace_id: TraceId,
 }
@@ -108,6 +134,9 @@ impl From<Delivery> for DeliveryView {
             next_attempt_at: delivery.due_at,
             ended_at: delivery.ended_at,
             last_result: delivery.last,
+            last_status: delivery.last_status,
+            replay: delivery.replay,
+            reason: delivery.reason,
             trace_id: delivery.trace,
         }
     }
@@ -126,74 +155,76 @@ impl From<Delivery> for DeliveryView {
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?.of_whole_tenant()?;
-    let filter = Filter::read(&call)?;
-    let keyring = deps.vault.keyring().await?;
-    let list = filter.name();
-    let after = match &filter.cursor {
-        Some(cursor) => Some(cursor::read(&keyring, tenant, &list, cursor, call.now)?),
-        None => None,
-    };
+    let mut given = call.parameters();
+    let paging = Paging::read(&mut given);
+    let states = states(&mut given);
+    let filter = Filter::read(given, states)?;
 
-    let (shown, more) = look(&deps.table, tenant, &filter, after).await?;
-
-    Ok(Reply::ok(Deliveries {
-        next_cursor: more.map(|after| cursor::write(&keyring, tenant, &list, &after, call.now)).transpose()?,
-        deliveries: shown.into_iter().map(Into::into).collect(),
-    }))
+    filter.page(deps, &call, tenant, &paging).await
 }
 
-/// The deliveries of a page, and the sort key behind which the next one begins.
-async fn look(
-    table: &Table,
-    tenant: TenantId,
-    filter: &Filter,
-    after: Option<String>,
-) -> Result<(Vec<Delivery>, Option<String>)> {
-    let wanted = usize::from(filter.limit);
-    // What is filtered out is read in large pages, or a rare state would take a query for each row.
-    let size = if filter.is_open() { filter.limit } else { PAGE };
-    let mut page = Page { limit: size, after, newest_first: true };
-    let mut shown = Vec::new();
-    for _ in 0..MOST_PAGES {
-        let found = table.list(&key::deliveries(tenant), page.clone()).await?;
-        shown.extend(found.rows.into_iter().filter(|delivery| filter.takes(delivery)));
-        if shown.len() > wanted {
-            shown.truncate(wanted);
-            let last = shown.last().map(|delivery| delivery.id.to_string());
-            return Ok((shown, last));
-        }
-        match found.more {
-            Some(after) if shown.len() < wanted => page.after = Some(after),
-            more => return Ok((shown, more)),
-        }
-    }
-    Ok((shown, page.after))
+fn states(given: &mut Fields) -> Vec<State> {
+    let words: Option<String> = given.optional("state");
+    let words = words.iter().flat_map(|words| words.split(','));
+    words
+        .filter_map(|word| {
+            word.parse().inspect_err(|why| given.fault("state", format!("`{word}` is not valid: {why}"))).ok()
+        })
+        .collect()
 }
 
 impl Filter {
-    fn read(call: &Call) -> Result<Self> {
-        let mut given = call.parameters();
-        let limit = given.parsed::<u16>("limit");
-        let (state, endpoint) = (given.optional("state"), given.optional("endpoint"));
-        let (event_type, cursor) = (given.optional("event_type"), given.optional("cursor"));
-        if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
-            given.fault("limit", "must be from 1 to 100");
+    /// What is left of the parameters, for deliveries in these states; none stands for all.
+    pub(crate) fn read(mut given: Fields, states: Vec<State>) -> Result<Self> {
+        let endpoint = given.optional("endpoint");
+        let (event_type, code) = (given.optional("event_type"), given.optional("code"));
+        let (from, to) = (given.optional::<Timestamp>("from"), given.optional("to"));
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            given.fault("to", "must not be before `from`");
         }
-        given.build(|| Some(Self { state, endpoint, event_type, limit: limit.unwrap_or(25), cursor }))
+        given.build(|| Some(Self { states, endpoint, event_type, code, from, to, _limit: (), _cursor: () }))
+    }
+
+    /// A page of what it lets through.
+    pub(crate) async fn page(self, deps: &Deps, call: &Call, tenant: TenantId, paging: &Paging) -> Result<Reply> {
+        let takes = |delivery: &Delivery| self.takes(delivery);
+        let list = List {
+            name: self.name(),
+            range: self.range(tenant),
+            takes: if self.is_open() { None } else { Some(&takes) },
+            place: |delivery| delivery.id.to_string(),
+        };
+
+        let (shown, next_cursor) = list.page(deps, call, tenant, paging).await?;
+
+        Ok(Reply::ok(Deliveries { deliveries: shown.into_iter().map(Into::into).collect(), next_cursor }))
+    }
+
+    /// The time alone bounds what is read.
+    fn range(&self, tenant: TenantId) -> Range<Delivery> {
+        match (self.from, self.to) {
+            (None, None) => key::deliveries(tenant),
+            (from, to) => {
+                let (first, last) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+                key::deliveries_between(tenant, from.unwrap_or(first), to.unwrap_or(last))
+            }
+        }
     }
 
     fn is_open(&self) -> bool {
-        self.state.is_none() && self.endpoint.is_none() && self.event_type.is_none()
+        self.states.is_empty() && self.endpoint.is_none() && self.event_type.is_none() && self.code.is_none()
     }
 
     fn takes(&self, delivery: &Delivery) -> bool {
-        self.state.is_none_or(|state| delivery.state == state)
+        (self.states.is_empty() || self.states.contains(&delivery.state))
             && self.endpoint.is_none_or(|endpoint| delivery.endpoint == endpoint)
-            && self.event_type.as_ref().is_none_or(|wanted| delivery.event_type == *wanted)
+            && self.code.is_none_or(|code| code.has(delivery.last_status))
+            && self.event_type.as_ref().is_none_or(|wanted| fits(wanted, &delivery.event_type))
     }
 
     /// What a cursor is bound to besides its tenant.
     fn name(&self) -> String {
-        format!("deliveries {:?} {:?} {:?}", self.state, self.endpoint, self.event_type)
+        let Self { states, endpoint, event_type, code, from, to, .. } = self;
+        format!("deliveries {states:?} {endpoint:?} {event_type:?} {code:?} {from:?} {to:?}")
     }
 }

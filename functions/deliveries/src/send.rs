@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::{
     Result,
     boot::{Aws, Missing},
-    delivery::{Delivery, GRACE, Job, State, Trigger},
+    delivery::{Delivery, GRACE, Job, State},
     egress::Egress,
     endpoint::Endpoint,
     id::{DeliveryId, EndpointId, TenantId},
@@ -132,8 +132,7 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
     }
     let span = tracing::info_span!("deliver", tenant.id = %tenant, delivery.id = %id, trace_id = %delivery.trace);
-    let trigger = if delivery.replay { Trigger::Replay } else { Trigger::Schedule };
-    attempt::make(deps, &delivery, &endpoint, trigger, now).instrument(span).await?;
+    attempt::make(deps, &delivery, &endpoint, attempt::due(&delivery), now).instrument(span).await?;
     Ok(())
 }
 

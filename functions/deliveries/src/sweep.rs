@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Result,
     boot::{Aws, Missing},
-    delivery::{Delivery, Job},
+    delivery::{self, Delivery},
     endpoint::Endpoint,
-    id::{DeliveryId, EndpointId},
+    id::{DeliveryId, EndpointId, JobId},
+    job::{self, Job},
     key,
     queue::Queue,
     table::{Listed, Table},
@@ -30,12 +31,15 @@ pub struct Deps {
     pub table: Table,
     /// Deliveries to be tried.
     pub queue: Queue,
+    /// Jobs to go on with.
+    pub jobs: Queue,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { table: aws.table()?, queue: aws.queue("DELIVERY_QUEUE_URL")? })
+        let (queue, jobs) = (aws.queue("DELIVERY_QUEUE_URL")?, aws.queue("DELIVERY_JOBS_URL")?);
+        Ok(Self { table: aws.table()?, queue, jobs })
     }
 }
 
@@ -96,33 +100,40 @@ pub async fn at(deps: &Deps, now: Timestamp) -> Result<Swept> {
 
 async fn queue(deps: &Deps, listed: &Listed, now: Timestamp) -> Result<bool> {
     match claim(&deps.table, listed, now).await? {
-        Some(job) => deps.queue.send(&job, Duration::ZERO).await.map(|()| true),
+        Some(Due::Delivery(job)) => deps.queue.send(&job, Duration::ZERO).await.map(|()| true),
+        Some(Due::Job(page)) => deps.jobs.send(&page, Duration::ZERO).await.map(|()| true),
         None => Ok(false),
     }
 }
 
+/// What is to be done for an entry.
+enum Due {
+    /// A try, or looking after an endpoint.
+    Delivery(delivery::Job),
+    /// A page of a job.
+    Job(job::Page),
+}
+
 /// Moves an entry on in the index, unless it has been moved; then says what to do for it.
-async fn claim(table: &Table, listed: &Listed, now: Timestamp) -> Result<Option<Job>> {
+async fn claim(table: &Table, listed: &Listed, now: Timestamp) -> Result<Option<Due>> {
     let Some(tenant) = listed.tenant() else {
         return Ok(None);
     };
+    let later = |id: &[u8; 16]| Some(key::due(id, now + LEASE));
     if let Some(id) = listed.id::<DeliveryId>() {
-        let moved = table
-            .change::<Delivery>(key::delivery(tenant, id))
-            .index(Some(key::due(id.as_bytes(), now + LEASE)))
-            .when("gsi1sk", &listed.place)
-            .send()
-            .await?;
-        return Ok(moved.map(|delivery| delivery.job()));
+        let change = table.change::<Delivery>(key::delivery(tenant, id)).index(later(id.as_bytes()));
+        let moved = change.when("gsi1sk", &listed.place).send().await?;
+        return Ok(moved.map(|delivery| Due::Delivery(delivery.job())));
     }
     if let Some(endpoint) = listed.id::<EndpointId>() {
-        let moved = table
-            .change::<Endpoint>(key::endpoint(tenant, endpoint))
-            .index(Some(key::due(endpoint.as_bytes(), now + LEASE)))
-            .when("gsi1sk", &listed.place)
-            .send()
-            .await?;
-        return Ok(moved.map(|_| Job::Check { tenant, endpoint }));
+        let change = table.change::<Endpoint>(key::endpoint(tenant, endpoint)).index(later(endpoint.as_bytes()));
+        let moved = change.when("gsi1sk", &listed.place).write().await?;
+        return Ok(moved.then_some(Due::Delivery(delivery::Job::Check { tenant, endpoint })));
+    }
+    if let Some(id) = listed.id::<JobId>() {
+        let change = table.change::<Job>(key::job(tenant, id)).index(later(id.as_bytes()));
+        let moved = change.when("gsi1sk", &listed.place).send().await?;
+        return Ok(moved.map(|job| Due::Job(job.page())));
     }
     Ok(None)
 }

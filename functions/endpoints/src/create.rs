@@ -6,7 +6,8 @@ use shared::{
     Error, Result,
     boot::{Aws, Missing},
     egress::Egress,
-    endpoint::{self, Endpoint, Plan, is_make_key},
+    endpoint::{self, Endpoint, Plan},
+    event::Form,
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::TenantId,
@@ -16,10 +17,10 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::EndpointView;
-
-/// A tenant has at most so many: each event costs writes for each of them.
-const MOST: usize = 20;
+use crate::{
+    rules::{self, MOST},
+    shown::EndpointView,
+};
 
 /// What making one needs.
 pub struct Deps {
@@ -58,6 +59,13 @@ pub struct NewEndpoint {
     /// The types of event that it wants; `booking.*` for all that begin so. All booking events, unless given.
     #[schema(value_type = Option<Vec<String>>)]
     event_types: Vec<String>,
+    /// The form in which it is told: `1` as the booking events document has it, `2` in the envelope of Standard Webhooks
+    /// (`type`, `timestamp`, and version 1 as `data`). `1` unless given.
+    #[schema(value_type = Option<Form>)]
+    payload_version: Form,
+    /// For how many days the log of its settled deliveries is kept: 1 to 365, 30 unless given.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 365)]
+    retention_days: u16,
 }
 
 /// The endpoint that was made. The secret is shown here and never again.
@@ -103,10 +111,11 @@ async fn make(table: &Table, keyring: &Keyring, call: &Call, tenant: TenantId, n
         make_key: new.make_api_key,
         event_types: new.event_types,
     };
-    let (endpoint, secret) = Endpoint::new(keyring, tenant, plan, call.now)?;
+    let (mut endpoint, secret) = Endpoint::new(keyring, tenant, plan, call.now)?;
+    (endpoint.form, endpoint.retention_days) = (new.payload_version, new.retention_days);
     match table.create(&endpoint).await? {
         Created::New => Ok(Reply::created(EndpointMade {
-            endpoint: endpoint.into(),
+            endpoint: EndpointView::of(endpoint, call.now),
             signing_secret: secret.expose_secret().into(),
         })),
         Created::Was(_) => Err(Error::conflict("the endpoint exists already")),
@@ -120,25 +129,23 @@ impl NewEndpoint {
         let url: Option<SecretString> = body.required("url");
         let make_api_key: Option<SecretString> = body.optional("make_api_key");
         let event_types = body.or("event_types", vec!["booking.*".to_owned(), "booking_event.*".to_owned()]);
-        if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
-            body.fault("name", "must have 1 to 100 characters");
-        }
-        let checked = url.as_ref().map(|url| egress.check(url.expose_secret()));
-        if let Some(Err(why)) = &checked {
-            body.fault("url", why.to_string());
-        }
-        if make_api_key.as_ref().is_some_and(|key| !is_make_key(key.expose_secret())) {
-            body.fault("make_api_key", "must have 1 to 512 ASCII characters");
-        }
-        if event_types
-            .as_ref()
-            .is_some_and(|types| types.len() > 50 || types.iter().any(|one| one.is_empty() || one.len() > 100))
-        {
-            body.fault("event_types", "must have at most 50 entries of 1 to 100 characters");
-        }
+        let payload_version = body.or("payload_version", Form::default());
+        let retention_days = body.or("retention_days", 30);
+        rules::name(&mut body, name.as_ref());
+        let host = rules::url(&mut body, egress, url.as_ref());
+        rules::make_key(&mut body, make_api_key.as_ref());
+        rules::event_types(&mut body, event_types.as_ref());
+        rules::retention_days(&mut body, retention_days);
         body.build(|| {
-            let host = shared::egress::host(&checked?.ok()?);
-            Some(Self { name: name?, url: url?, host, make_api_key, event_types: event_types? })
+            Some(Self {
+                name: name?,
+                url: url?,
+                host: host?,
+                make_api_key,
+                event_types: event_types?,
+                payload_version: payload_version?,
+                retention_days: retention_days?,
+            })
         })
     }
 }

@@ -7,16 +7,17 @@ use shared::{
     Error, Result,
     boot::{Aws, Missing},
     delivery::Job,
-    endpoint::State,
+    endpoint::{Endpoint, Holder, State},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::EndpointId,
     idempotency, key,
+    notice::Notice,
     queue::Queue,
-    table::Table,
+    table::{Row, Table},
 };
 
-use crate::EndpointView;
+use crate::shown::{self, EndpointView};
 
 /// What opening needs.
 pub struct Deps {
@@ -48,7 +49,7 @@ impl Deps {
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
-    let id: EndpointId = call.part("id", "endpoint")?;
+    let id: EndpointId = call.part("id", Endpoint::KIND)?;
 
     idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || open(deps, &call, &person, id).await)
         .await
@@ -59,25 +60,30 @@ async fn open(deps: &Deps, call: &Call, person: &Person, id: EndpointId) -> Resu
     if !endpoint.state.parks() {
         // Nothing should wait for it. If something does, it leaves now.
         deps.queue.send(&Job::Check { tenant: person.tenant, endpoint: id }, Duration::ZERO).await?;
-        return Ok(Reply::ok(EndpointView::from(endpoint)));
+        return Ok(shown::reply(endpoint, call.now));
     }
     let check_at = call.now + SignedDuration::from_mins(1);
-    let opened = deps
+    let change = deps
         .table
         .change(key::endpoint(person.tenant, id))
         .set("state", State::Active)
         .set("reason", "opened by a person")
+        .set("held_by", Holder::default())
         .set("failures", 0)
         .remove("failing_since")
         .set("probes", 0)
         .set("opened_at", call.now)
         .set("check_at", check_at)
+        .add("revision", 1)
         .index(Some(key::due(id.as_bytes(), check_at)))
-        .when("state", endpoint.state)
-        .send()
-        .await?
-        .ok_or_else(|| Error::conflict("the endpoint has just changed; look again"))?;
+        .when("state", endpoint.state);
+    let detail = format!("{} is open again, what waited for it is sent: opened by a person", endpoint.name);
+    let notice = Notice::of(person.tenant, "endpoint_enabled", id.to_string(), detail, call.now);
+    if !deps.table.transact().change(change).create(&notice).send().await? {
+        return Err(Error::conflict("the endpoint has just changed; look again"));
+    }
+    notice.tell();
     deps.queue.send(&Job::Check { tenant: person.tenant, endpoint: id }, Duration::ZERO).await?;
 
-    Ok(Reply::ok(EndpointView::from(opened)))
+    Ok(shown::reply(deps.table.get(key::endpoint(person.tenant, id)).await?, call.now))
 }

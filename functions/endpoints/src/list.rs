@@ -1,5 +1,6 @@
 //! `GET /api/v1/endpoints`: where deliveries go, and how each takes them.
 
+use http::header;
 use serde::Serialize;
 use shared::{
     Result,
@@ -11,7 +12,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::EndpointView;
+use crate::shown::EndpointView;
 
 /// What listing needs.
 pub struct Deps {
@@ -35,20 +36,27 @@ pub struct Endpoints {
     endpoints: Vec<EndpointView>,
 }
 
-/// All endpoints of the tenant, oldest first, with their states.
+/// All endpoints of the tenant that subscribe to types of event, oldest first, with their states. An automation's own is
+/// read by its id.
 ///
-/// For supervisors and above.
+/// For supervisors and above. The `ETag` is that of the whole list: 304 while nothing has changed.
 #[utoipa::path(
     get,
     path = "/api/v1/endpoints",
     operation_id = "endpoint_list",
     tag = "endpoints",
-    responses((status = 200, description = "The endpoints", body = Endpoints))
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the list that you have")),
+    responses(
+        (status = 200, description = "The endpoints", body = Endpoints),
+        (status = 304, description = "You have this very list already"),
+    )
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let Person { tenant, .. } = deps.gate.person(&call, Role::Supervisor).await?.of_whole_tenant()?;
 
     let endpoints = deps.table.list_all(&key::endpoints(tenant)).await?;
 
-    Ok(Reply::ok(Endpoints { endpoints: endpoints.into_iter().map(Into::into).collect() }))
+    let shown = endpoints.into_iter().map(|endpoint| EndpointView::of(endpoint, call.now)).collect();
+    let reply = Reply::ok(Endpoints { endpoints: shown }).header(header::CACHE_CONTROL, "private, no-cache");
+    Ok(reply.tagged(&call))
 }

@@ -155,6 +155,7 @@ fn summary(stack: &Description, seconds: f64) -> String {
         format!("\nCrossdock is up ({seconds:.0} s)."),
         String::new(),
         format!("  API        {}", stack.api_url),
+        format!("  Live       {}?token=<an id token>", stack.ws_url.as_deref().unwrap_or_default()),
         format!("  AWS        {}  (any AWS client, --endpoint-url)", stack.emulator_url),
         format!("  Stand-in   {}  (Make.com and the CRMs; {0}/_control/)", stack.receiver_url),
         format!("  Table      {}", stack.table_name),
@@ -211,6 +212,7 @@ async fn environment(tenant: usize) -> Result<()> {
     let tenant = numbered(&stack, tenant)?;
     let mut lines = vec![
         ("API".to_owned(), stack.api_url.clone()),
+        ("LIVE".to_owned(), stack.ws_url.clone().unwrap_or_default()),
         ("STANDIN".to_owned(), stack.receiver_url.clone()),
         ("KEY".to_owned(), tenant.api_key.clone()),
         ("CRON_SECRET".to_owned(), stack.cron_secret.clone()),

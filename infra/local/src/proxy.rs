@@ -1,4 +1,4 @@
-//! One stable address in front of the HTTP API, whatever id the emulator gave it.
+//! One stable address in front of the HTTP API and of the WebSocket API, whatever ids the emulator gave them.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,7 +18,12 @@ pub struct Upstream {
     pub authority: String,
     /// What is put before each path: `/_aws/execute-api/{api}/{stage}`.
     pub prefix: String,
+    /// What is put before the path at which WebSockets are opened, which names the stage: `/_aws/execute-api/{api}`.
+    pub sockets: String,
 }
+
+/// Where WebSockets are opened: the stage of their API.
+pub const SOCKETS: &str = "/live";
 
 struct Proxy {
     client: Client<HttpConnector, Incoming>,
@@ -103,10 +108,11 @@ impl Proxy {
 impl Upstream {
     fn uri(&self, asked: &Uri) -> Option<Uri> {
         let path = asked.path_and_query()?.as_str();
+        let prefix = if asked.path() == SOCKETS { &self.sockets } else { &self.prefix };
         Uri::builder()
             .scheme("http")
             .authority(self.authority.as_str())
-            .path_and_query(format!("{}{path}", self.prefix))
+            .path_and_query(format!("{prefix}{path}"))
             .build()
             .ok()
     }
@@ -146,7 +152,8 @@ mod tests {
         });
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
-        tokio::spawn(serve(proxy, Upstream { authority, prefix: "/_aws/execute-api/id/$default".into() }));
+        let (prefix, sockets) = ("/_aws/execute-api/id/$default".into(), "/_aws/execute-api/sockets".into());
+        tokio::spawn(serve(proxy, Upstream { authority, prefix, sockets }));
         (client, asked)
     }
 
@@ -174,17 +181,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_upgraded_connection_carries_bytes_both_ways() {
-        let (mut client, _asked) =
+        let (mut client, asked) =
             before("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
 
         client
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            .write_all(b"GET /live?token=t HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
             .await
             .unwrap();
         assert!(read_until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 101"));
         client.write_all(b"there and back").await.unwrap();
 
         read_until(&mut client, "there and back").await;
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with("GET /_aws/execute-api/sockets/live?token=t HTTP/1.1"), "{asked}");
     }
 
     #[tokio::test]
@@ -192,7 +201,7 @@ mod tests {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", proxy.local_addr().unwrap());
         // Port 9 is reserved for discarding what one sends there; nobody does so any more.
-        tokio::spawn(serve(proxy, Upstream { authority: "127.0.0.1:9".into(), prefix: String::new() }));
+        tokio::spawn(serve(proxy, Upstream { authority: "127.0.0.1:9".into(), prefix: String::new(), sockets: String::new() }));
 
         assert_eq!(reqwest::get(url).await.unwrap().status(), 502);
     }

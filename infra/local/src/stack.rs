@@ -73,7 +73,7 @@ impl Options {
 pub struct Description {
     /// The HTTP API.
     pub api_url: String,
-    /// The WebSocket API, once there is one.
+    /// The WebSocket API.
     pub ws_url: Option<String>,
     /// The AWS emulator: any AWS client works with this as its endpoint.
     pub emulator_url: String,
@@ -207,7 +207,7 @@ impl Stack {
             })
             .await?;
         let sdk = emulator::sdk(&emulator.url());
-        let parameters = sockets.parameters(&python, &options.parameters)?;
+        let parameters = sockets.parameters(&python, &emulator.url(), &options.parameters)?;
         let deployed = progress
             .step("Stack deployed", async |_| {
                 deploy::ready(&python, home, &sdk, &template, &packages, &parameters).await
@@ -220,6 +220,7 @@ impl Stack {
         let upstream = Upstream {
             authority: emulator.url().replace("http://", ""),
             prefix: format!("/_aws/execute-api/{}/$default", deployed.output("ApiId")?),
+            sockets: format!("/_aws/execute-api/{}", deployed.output("LiveApiId")?),
         };
         let api = servers.spawn(proxy::serve(sockets.api, upstream));
         servers.spawn(standin::serve(sockets.standin));
@@ -233,8 +234,8 @@ impl Stack {
             .await?;
 
         let description = Description {
-            api_url,
-            ws_url: None,
+            api_url: api_url.clone(),
+            ws_url: Some(format!("{}{}", api_url.replacen("http", "ws", 1), proxy::SOCKETS)),
             emulator_url: emulator.url(),
             region: emulator::REGION.to_owned(),
             table_name: deployed.output("TableName")?.to_owned(),
@@ -320,11 +321,17 @@ impl Sockets {
         Ok(format!("http://127.0.0.1:{}", port(&self.standin)?))
     }
 
-    fn parameters(&self, python: &Python, further: &[(&'static str, String)]) -> Result<Vec<(&'static str, String)>> {
+    fn parameters(
+        &self,
+        python: &Python,
+        emulator: &str,
+        further: &[(&'static str, String)],
+    ) -> Result<Vec<(&'static str, String)>> {
         let standin = self.standin_url()?;
         let mut parameters = vec![
             ("PublicUrl", self.api_url()?),
             ("AllowedOrigins", "http://localhost:3000,http://localhost:5173".to_owned()),
+            ("AwsEndpointUrl", emulator.to_owned()),
             ("EgressAllow", standin.clone()),
             ("VendorOrigin", standin),
             // curl keeps no cookies: on this machine its sign-ins are taken as they come.

@@ -24,6 +24,9 @@ pub const EMPTY: &str = "yardstick-empty";
 /// Our `boot` alone.
 pub const PROBE: &str = "yardstick-probe";
 
+/// `delivery-send` with an allocator that counts.
+pub const COUNTED: &str = "yardstick-send";
+
 /// The profile of what is deployed.
 const PROFILE: &str = "ship";
 
@@ -91,7 +94,7 @@ impl Workspace {
             let package = self.functions.get(*name).ok_or_else(|| format!("no function is called {name}"))?;
             command.args(["--package", package, "--bin", name]);
         }
-        let status = command.args(["--bin", EMPTY, "--bin", PROBE]).status()?;
+        let status = command.args(["--bin", EMPTY, "--bin", PROBE, "--bin", COUNTED]).status()?;
         if status.success() { Ok(()) } else { Err("the functions do not build".into()) }
     }
 

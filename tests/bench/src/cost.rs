@@ -44,7 +44,13 @@ pub async fn measure(cloud: &Cloud) -> Result<Cost> {
     let line = Line {
         cloud,
         route: route::Deps { table: table.clone(), queue: queue.clone() },
-        send: send::Deps::new(table.clone(), queue, cloud.vault.clone(), cloud.egress.clone(), send::Told { stage: "dev".into(), ..send::Told::default() }),
+        send: send::Deps::new(
+            table.clone(),
+            queue,
+            cloud.vault.clone(),
+            cloud.egress.clone(),
+            send::Told { stage: "dev".into(), ..send::Told::default() },
+        ),
         table,
         kept,
     };

@@ -6,8 +6,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Options, Result,
-    binaries::{CALLBACK, EMPTY, MEASURED, PROBE, RECEIVE, SEND, Workspace},
+    Options, Result, allocations,
+    binaries::{CALLBACK, COUNTED, EMPTY, MEASURED, PROBE, RECEIVE, SEND, Workspace},
     business::{self, Business},
     call,
     cloud::Cloud,
@@ -18,7 +18,7 @@ use crate::{
     sample::{median, mib, quantile},
     sending,
     start::{self, Starts, Variant},
-    warm,
+    warm, way,
 };
 
 /// How many deliveries the queue hands over at once, and how many are under way at any time.
@@ -66,7 +66,7 @@ pub fn take(options: &Options) -> Result<Report> {
     let functions = if options.all { all } else { MEASURED.into() };
     if !options.no_build {
         eprintln!(
-            "building {} functions and 2 yardsticks as they are shipped: up to a minute each, where they have changed",
+            "building {} functions and 3 yardsticks as they are shipped: up to a minute each, where they have changed",
             functions.len()
         );
         workspace.build(&functions)?;
@@ -317,6 +317,20 @@ impl Run<'_> {
         let (writes, reads) = cost.delivered;
         self.report.judge("one successful delivery: writes", &at_most(6.0, "WCU", 1), writes, "");
         self.report.judge("  reads", &at_most(2.0, "RCU", 1), reads, "");
+        self.way()
+    }
+
+    /// The same on the whole way of an event, live channels and context included.
+    fn way(&mut self) -> Result<()> {
+        let way = self.runtime.block_on(way::measure())?;
+        let used = |(writes, reads): (f64, f64)| format!("{writes:.1} WCU, {reads:.1} RCU");
+        let (writes, reads) = (way.routed.0 + way.sent.0, way.routed.1 + way.sent.1);
+        self.report.judge("  with context from what is kept: writes", &at_most(6.0, "WCU", 1), writes, "");
+        self.report.judge("  reads", &at_most(2.0, "RCU", 1), reads, "");
+        let parts = format!("door {}; route and send {writes:.1} WCU, {reads:.1} RCU", used(way.door));
+        self.report.tell("an event from door to log, all of it", used(way.whole()), parts);
+        self.report.tell("  keeping what it says, its numbers in five channels", used(way.numbered), "");
+        self.report.tell("  and for each who follows one of them", used(way.pushed), "");
         Ok(())
     }
 
@@ -344,6 +358,22 @@ impl Run<'_> {
         self.report.tell("  the same, its middle 80 %", format!("{:.0} /s", steady.middle_rate), "");
         let what = format!("  in batches of {BATCH}, each waiting for its slowest");
         self.report.tell(what, format!("{:.0} /s", batches.whole_rate), core(&batches));
+        self.one_delivery()
+    }
+
+    /// What one delivery takes of the function itself: the table and the receiver are another process.
+    fn one_delivery(&mut self) -> Result<()> {
+        let business = self.open(ENDPOINTS, 0)?;
+        let prepare = || self.runtime.block_on(business.deliveries(&self.cloud, self.scale.deliveries / 4));
+        self.say("deliveries: one after the other");
+        let alone = sending::measure(&self.cloud, &self.program(SEND, &[]), &prepare()?, 1, true)?;
+        self.say("deliveries: what they allocate");
+        let allocated = allocations::measure(&self.program(COUNTED, &[]), &prepare()?)?;
+        let around = format!("{:.0} µs around it: table, TLS, receiver", alone.around);
+        self.report.tell("one delivery by itself, its batch included: CPU", format!("{:.0} µs", alone.cpu), around);
+        let told = format!("{:.0}, {:.0} KiB", allocated.allocations, allocated.bytes / 1024.0);
+        let more = format!("{:.0} grown in place; {:.0} bytes not given back", allocated.reallocations, allocated.kept);
+        self.report.tell("  allocations", told, more);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the functions cost, measured in one run beside yardsticks. README.md beside this says how.
 
+mod allocations;
 mod binaries;
 mod business;
 mod call;
@@ -17,6 +18,7 @@ mod sending;
 mod start;
 mod tls;
 mod warm;
+mod way;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 

@@ -4,8 +4,8 @@ import type { BookingEventPayload, ChannelName } from "./events.js";
 import type { Listener } from "./listener.js";
 import type { ClientMessage, ErrorMessage, Subscribed } from "./protocol.js";
 
-/** Numbers are given up only when the server has passed them over so often in a row. */
-const PASSES = 4;
+/** Numbers are given up only when the server has passed them over so often in a row, in seven seconds. */
+const PASSES = 5;
 /** Codes of errors that asking again does not mend. */
 const FINAL: ReadonlySet<string> = new Set<ErrorCode>(["forbidden", "invalid", "too_many_subscriptions"]);
 
@@ -71,9 +71,9 @@ export class Channel {
     this.#tries = this.#passes = 0;
   }
 
-  /** Says to the server what is to be said. */
+  /** Says to the server what is to be said now. */
   settle(): void {
-    if (this.#asked) return;
+    if (this.#asked || this.#retrying) return;
     if (this.listeners.size === 0) {
       if (this.#held) this.#ask({ action: "unsubscribe", channel: this.name });
     } else if (this.#due) {
@@ -85,7 +85,7 @@ export class Channel {
   subscribed({ head }: Subscribed): void {
     if (this.#asked?.action === "unsubscribe") return;
     this.#asked = undefined;
-    this.#held = this.#confirmed = true;
+    this.#confirmed = true;
     this.#promised = head;
     this.#head = Math.max(this.#head, head);
     for (const listener of [...this.listeners]) {

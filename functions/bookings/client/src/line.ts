@@ -1,6 +1,6 @@
 import { backoff, minute, second } from "./backoff.js";
 import { Channel } from "./channel.js";
-import { SubscriptionError } from "./error.js";
+import { report, SubscriptionError } from "./error.js";
 import type { ChannelName } from "./events.js";
 import { Link } from "./link.js";
 import type { Listener } from "./listener.js";
@@ -118,7 +118,6 @@ export class Line {
     this.#next = undefined;
     this.#connecting = false;
     this.#everOpen = true;
-    this.#refusals = 0;
     this.#leaving?.close();
     this.#leaving = this.#link;
     this.#link = link;
@@ -154,6 +153,7 @@ export class Line {
       case "error":
         if (message.channel !== undefined) this.#channel(message.channel)?.failed(message);
         else if (message.code === "forbidden") this.#end(new SubscriptionError("forbidden", message.detail));
+        else if (message.code === "invalid") report(new SubscriptionError("invalid", message.detail));
         break;
       case "closing":
         if (message.reason === "idle") link.ping();
@@ -204,10 +204,11 @@ export class Line {
     return this.channels.get(name as ChannelName);
   }
 
-  /** The end of all its subscriptions. */
+  /** The end of all its subscriptions. Closed first: who is told may subscribe anew, on another line. */
   #end(error: SubscriptionError): void {
-    for (const channel of [...this.channels.values()]) channel.end(error);
-    this.#settle();
+    const channels = [...this.channels.values()];
+    this.#close();
+    for (const channel of channels) channel.end(error);
   }
 
   #close(): void {

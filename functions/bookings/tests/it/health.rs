@@ -6,6 +6,7 @@ use shared::{
     gate::Gate,
     id::{EndpointId, TenantId},
     key,
+    receiver::{Fill, Hook, Incomplete, Kind, Receiver, Scenario, Trouble},
     secrets::webhook_secret,
     table::Table,
     testing::{api_key, machine, nobody, table, told, vault},
@@ -131,6 +132,86 @@ async fn a_held_endpoint_is_an_error_and_a_weak_one_a_warning() {
             (Some(status), error, warning)
         );
     }
+}
+
+/// What Make.com said of the webhook behind an endpoint, so long ago.
+async fn receiver(table: &Table, tenant: TenantId, endpoint: EndpointId, minutes: i64) -> Receiver {
+    let seen_at = Timestamp::now() - SignedDuration::from_mins(minutes);
+    let receiver = Receiver {
+        revision: 1,
+        hook: Some(Hook {
+            id: 1,
+            name: "Bookings".into(),
+            queue_count: Some(12),
+            queue_limit: Some(667),
+            enabled: Some(true),
+            gone: Some(false),
+            listed: true,
+        }),
+        scenario: Some(Scenario {
+            id: 2,
+            name: "Booking intake".into(),
+            is_active: Some(false),
+            is_paused: Some(false),
+            is_invalid: Some(false),
+            is_linked: Some(true),
+            incomplete_runs: Some(4),
+        }),
+        ..Receiver::unseen(tenant, endpoint, "0a1b2c3d".into(), seen_at)
+    };
+    table.put(&receiver).await.unwrap();
+    receiver
+}
+
+#[tokio::test]
+async fn it_says_why_a_delivered_event_had_no_effect() {
+    let (table, tenant) = (table().await, TenantId::new());
+    let id = endpoint(&table, tenant, State::Held).await;
+    table
+        .change::<Endpoint>(key::endpoint(tenant, id))
+        .set("held_by", endpoint::Holder::Receiver)
+        .send()
+        .await
+        .unwrap();
+    let seen = receiver(&table, tenant, id, 1).await;
+    let since: Timestamp = "2026-11-20T09:30:00Z".parse().unwrap();
+    let off = Receiver {
+        trouble: Some(Trouble { kind: Kind::ScenarioOff, since }),
+        incomplete: Some(Incomplete { since, told: 4 }),
+        ..seen
+    };
+    table.put(&off).await.unwrap();
+
+    let health = asked(&table, tenant).await;
+
+    assert_eq!(names(&health["errors"]), ["endpoint_held", "scenario_off"]);
+    assert_eq!(names(&health["warnings"]), ["incomplete_runs"]);
+    assert_eq!(
+        health["errors"][1]["detail"],
+        "Make: delivered to Make.com, but scenario \"Booking intake\" is off since 2026-11-20T09:30:00Z: 12 events wait in its queue"
+    );
+    assert!(health["errors"][0]["detail"].as_str().unwrap().contains("when its receiver is at work again"));
+    let shown = &health["endpoints"][0];
+    assert_eq!((&shown["held_by"], &shown["receiver"]["verdict"]), (&"receiver".into(), &"scenario_off".into()));
+    assert_eq!(health["status"], "unhealthy");
+}
+
+#[tokio::test]
+async fn a_queue_that_fills_and_a_receiver_of_which_nothing_is_known_are_warnings_and_one_that_works_is_none() {
+    let (table, tenant) = (table().await, TenantId::new());
+    let id = endpoint(&table, tenant, State::Active).await;
+    let seen = receiver(&table, tenant, id, 1).await;
+    assert_eq!(asked(&table, tenant).await["status"], "healthy");
+
+    table.put(&Receiver { fill: Fill::High, ..seen.clone() }).await.unwrap();
+    let health = asked(&table, tenant).await;
+    assert_eq!((health["status"].as_str(), names(&health["warnings"])), (Some("degraded"), vec!["queue_filling"]));
+
+    table.put(&Receiver { fill: Fill::Full, ..seen }).await.unwrap();
+    assert_eq!(names(&asked(&table, tenant).await["errors"]), ["queue_full"]);
+
+    receiver(&table, tenant, id, 16).await;
+    assert_eq!(names(&asked(&table, tenant).await["warnings"]), ["receiver_unknown"]);
 }
 
 #[tokio::test]

@@ -6,22 +6,20 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use shared::{
-    Error, Result, automation, booking,
+    Result, automation, booking,
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict, judge, wait},
     egress::{Answer, Silence},
     endpoint::Endpoint,
     event::Event,
     key, metrics, notice, outcome,
     queue::LONGEST_DELAY,
-    sign,
-    table::Created,
+    table::{Change, Created},
 };
 
 use super::{Deps, health};
+use crate::post::{self, Message};
 
 /// Makes an attempt. What it came to.
 pub async fn make(
@@ -33,15 +31,17 @@ pub async fn make(
 ) -> Result<Verdict> {
     let answer = post(deps, delivery, endpoint, now).await?;
     let attempt = logged(deps, delivery, trigger, answer, now).await?;
-    if attempt.verdict == Verdict::Gone {
+    // What comes of a replay says nothing about the endpoint.
+    let telling = attempt.trigger != Trigger::Replay;
+    if attempt.verdict == Verdict::Gone && telling {
         // Before the delivery is parked: what is parked for an open endpoint would be forgotten.
         health::close(deps, endpoint, now).await?;
     }
-    if settle(deps, delivery, &attempt).await? {
+    if let Some(state) = settle(deps, delivery, &attempt).await? {
         // The delivery is settled; what follows is worth a warning, not another attempt.
         let after = async {
-            health::count(deps, endpoint, &attempt).await?;
-            health::update(deps, endpoint, &attempt, now).await
+            health::count(deps, delivery, &attempt, state).await?;
+            if telling { health::update(deps, endpoint, &attempt, now).await } else { Ok(()) }
         };
         if let Err(error) = after.await {
             tracing::warn!(error = ?error, "the attempt was not counted: {error}");
@@ -53,9 +53,14 @@ pub async fn make(
 /// Its endpoint was deleted: there is nowhere to go.
 pub async fn abandon(deps: &Deps, delivery: &Delivery, now: Timestamp) -> Result<()> {
     let gone = Answer { took: Duration::ZERO, outcome: Err(Silence::NoEndpoint) };
-    let attempt = logged(deps, delivery, Trigger::Schedule, gone, now).await?;
+    let attempt = logged(deps, delivery, due(delivery), gone, now).await?;
     settle(deps, delivery, &attempt).await?;
     Ok(())
+}
+
+/// What makes the attempt that a delivery is due for.
+pub fn due(delivery: &Delivery) -> Trigger {
+    if delivery.replay { Trigger::Replay } else { Trigger::Schedule }
 }
 
 async fn post(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, now: Timestamp) -> Result<Answer> {
@@ -64,33 +69,8 @@ async fn post(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, now: Timest
     let keyring = deps.vault.keyring().await?;
     let outcome_url = outcome::link(&keyring, &deps.public_url, delivery)?;
     let body = event.body(endpoint.form, &deps.stage, &known, outcome_url.as_deref())?;
-    let (tenant, id) = (endpoint.tenant.to_string(), endpoint.id.to_string());
-    let open = |field, sealed| keyring.open(Endpoint::place(&tenant, &id, field), sealed);
-
-    let current = open("secret", &endpoint.secret)?;
-    let previous = match &endpoint.previous {
-        Some(previous) if now < previous.until => Some(open("secret", &previous.secret)?),
-        _ => None,
-    };
-    let secrets: Vec<_> = [Some(&current), previous.as_ref()].into_iter().flatten().collect();
-    let mut headers = sign::headers(&secrets, &delivery.id.to_string(), now, body.as_bytes())?;
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    put(&mut headers, "traceparent", &delivery.trace.traceparent())?;
-    if let Some(key) = &endpoint.make_key {
-        put(&mut headers, "x-make-apikey", open("make_key", key)?.expose_secret())?;
-    }
-    let url = open("url", &endpoint.url)?;
-    match deps.egress.check(url.expose_secret()) {
-        Ok(url) => Ok(deps.egress.post(&url, headers, body.into_bytes()).await),
-        Err(_) => Ok(Answer { took: Duration::ZERO, outcome: Err(Silence::Refused) }),
-    }
-}
-
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<()> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| Error::internal("a header that cannot be sent", name))?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
+    let id = delivery.id.to_string();
+    post::once(&keyring, &deps.egress, endpoint, Message { id: &id, trace: delivery.trace, body }, now).await
 }
 
 async fn event(deps: &Deps, delivery: &Delivery) -> Result<Event> {
@@ -102,7 +82,6 @@ async fn event(deps: &Deps, delivery: &Delivery) -> Result<Event> {
 
 /// The row of this attempt: the one that is there already, if a worker was killed right after writing it.
 async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answer, now: Timestamp) -> Result<Attempt> {
-    let keep = delivery.keep_until.duration_since(delivery.accepted_at);
     let verdict = judge(&answer.outcome);
     let ended_at = now + SignedDuration::try_from(answer.took).unwrap_or_default();
     let retry_after = answer.outcome.as_ref().ok().and_then(|answer| answer.retry_after);
@@ -128,7 +107,7 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
         answer: body.filter(|body| !body.is_empty()),
         verdict,
         next_at: waits.map(|wait| ended_at + SignedDuration::try_from(wait).unwrap_or_default()),
-        keep_until: delivery.keep_until.max(ended_at + keep),
+        keep_until: delivery.kept_from(ended_at),
     };
     match deps.table.create(&attempt).await? {
         Created::New => Ok(attempt),
@@ -142,21 +121,14 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
     }
 }
 
-/// What the attempt makes of the delivery. Whether it was this worker that settled it.
-async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<bool> {
+/// What the attempt makes of the delivery: its state, where it was this worker that settled the attempt.
+async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<Option<State>> {
     let ended_at = attempt.at + SignedDuration::from_millis(attempt.took_ms.try_into().unwrap_or(i64::MAX));
     let next = next(attempt);
     if next == State::Failed {
         tell(deps, delivery, attempt, ended_at).await?;
     }
-    let change = deps
-        .table
-        .change(key::delivery(delivery.tenant, delivery.id))
-        .set("state", next)
-        .set("attempts", attempt.n)
-        .set("last", told(attempt))
-        .when("attempts", delivery.attempts)
-        .when("state", delivery.state);
+    let change = made(deps, delivery, attempt).set("state", next).when("state", delivery.state);
     let change = match (next, attempt.next_at) {
         (State::Pending, Some(due)) => change
             .set("step", delivery.step + 1)
@@ -168,10 +140,10 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<b
         _ => change.remove("due_at").index(None).set("ended_at", ended_at).expires(attempt.keep_until),
     };
     let Some(settled) = change.send().await? else {
-        return Ok(false);
+        return overtaken(deps, delivery, attempt).await;
     };
 
-    if next == State::Delivered {
+    if next == State::Delivered && !delivery.replay {
         let latency = ended_at.duration_since(delivery.accepted_at);
         metrics::milliseconds("DeliveryLatency", i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
     }
@@ -180,7 +152,28 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<b
     {
         tracing::warn!(error = ?error, "the next try has no message; the sweep brings it");
     }
-    Ok(true)
+    Ok(Some(next))
+}
+
+/// That the attempt was made, if nobody has made it meanwhile.
+fn made<'d>(deps: &'d Deps, delivery: &Delivery, attempt: &Attempt) -> Change<'d, Delivery> {
+    deps.table
+        .change(key::delivery(delivery.tenant, delivery.id))
+        .set("attempts", attempt.n)
+        .set("last", told(attempt))
+        .set_or_remove("last_status", attempt.status)
+        .when("attempts", delivery.attempts)
+}
+
+/// A person has cancelled the delivery while the attempt was under way: it stays cancelled, but what has arrived has
+/// arrived.
+async fn overtaken(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<Option<State>> {
+    let change = made(deps, delivery, attempt).when("state", State::Cancelled);
+    let (state, change) = match attempt.verdict {
+        Verdict::Delivered => (State::Delivered, change.set("state", State::Delivered).remove("reason")),
+        _ => (State::Cancelled, change),
+    };
+    Ok(change.write().await?.then_some(state))
 }
 
 /// Where a delivery stands after an attempt.
@@ -192,8 +185,8 @@ fn next(attempt: &Attempt) -> State {
         (Verdict::Refused, Trigger::Probe) if attempt.status.is_some_and(|status| ABOUT_THE_BODY.contains(&status)) => {
             State::Failed
         }
-        (Verdict::Gone, _) | (_, Trigger::Probe) => State::Parked,
-        (Verdict::Retry | Verdict::Overloaded, Trigger::Schedule | Trigger::Replay) if attempt.next_at.is_some() => State::Pending,
+        (Verdict::Gone, Trigger::Schedule) | (_, Trigger::Probe) => State::Parked,
+        (Verdict::Retry | Verdict::Overloaded, _) if attempt.next_at.is_some() => State::Pending,
         _ => State::Failed,
     }
 }
@@ -202,7 +195,8 @@ fn next(attempt: &Attempt) -> State {
 async fn tell(deps: &Deps, delivery: &Delivery, attempt: &Attempt, at: Timestamp) -> Result<()> {
     let detail = format!("{} was not delivered after {} attempts: {}", delivery.event_type, attempt.n, told(attempt));
     notice::give(&deps.table, delivery.tenant, "delivery_failed", delivery.id.to_string(), detail, at).await?;
-    if delivery.event_type == automation::EXECUTED {
+    // Of a replay it has counted before.
+    if delivery.event_type == automation::EXECUTED && attempt.trigger != Trigger::Replay {
         automation::failed(&deps.table, &event(deps, delivery).await?).await?;
     }
     Ok(())

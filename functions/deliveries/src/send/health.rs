@@ -1,39 +1,47 @@
 //! What an attempt says of its endpoint: counted, and one notice at each change of state.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use shared::{
     Error, Result,
-    delivery::{Attempt, Job, Verdict},
+    delivery::{self, Attempt, Delivery, Verdict},
     endpoint::{
         Endpoint,
         State::{self, Active, Degraded, Disabled, Held},
     },
-    key, notice,
+    hour::{self, Times},
+    key,
 };
 
 use super::{Deps, attempt::told};
+use crate::turn;
 
 /// A degraded endpoint has to do well for so long: one that fails now and then does not change its state all the time.
 const STEADY: SignedDuration = SignedDuration::from_mins(1);
 
-/// Adds the attempt to the hour that it was made in.
-pub async fn count(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt) -> Result<()> {
-    let succeeded = attempt.verdict == Verdict::Delivered;
+/// Adds the attempt to the hour that it was made in: with one write, whatever is counted. One of a delivery that a person
+/// has started again is counted apart.
+pub async fn count(deps: &Deps, delivery: &Delivery, attempt: &Attempt, state: delivery::State) -> Result<()> {
     let change = deps
         .table
-        .change(key::hour(endpoint.tenant, endpoint.id, attempt.at))
+        .change(key::hour(delivery.tenant, delivery.endpoint, attempt.at))
         .or_new()
-        .set("tenant", endpoint.tenant)
-        .set("endpoint", endpoint.id)
+        .set("tenant", delivery.tenant)
+        .set("endpoint", delivery.endpoint)
         .set("hour", attempt.at)
-        .add(if succeeded { "succeeded" } else { "failed" }, 1)
-        .add("took_ms", attempt.took_ms)
-        .expires(attempt.keep_until);
-    let change = if succeeded { change.set("last_success_at", attempt.at) } else { change };
-    change.send().await?;
-    Ok(())
+        .expires(attempt.at + hour::KEEP);
+    if delivery.replay {
+        return change.add("replays", 1).write().await.map(drop);
+    }
+    let change = change.add("took_ms", attempt.took_ms).add(&Times::field(attempt.took_ms), 1);
+    let change = match attempt.verdict {
+        Verdict::Delivered => change.add("succeeded", 1).set("last_success_at", attempt.at),
+        _ => change.add("failed", 1),
+    };
+    let change = match state {
+        delivery::State::Delivered | delivery::State::Failed => change.add("settled", 1).add("tries", attempt.n),
+        _ => change,
+    };
+    change.write().await.map(drop)
 }
 
 /// What the attempt makes of its endpoint.
@@ -69,6 +77,7 @@ async fn recovered(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<(
             Ok(())
         }
         Degraded if !steady => Ok(()),
+        Held if turn::is_held_for_receiver(endpoint) => Ok(()),
         Degraded | Held | Disabled => turn(deps, endpoint, Active, "deliveries succeed again", now).await.map(drop),
     }
 }
@@ -91,38 +100,7 @@ async fn failed(deps: &Deps, endpoint: &Endpoint, attempt: &Attempt, now: Timest
 
 /// Puts an endpoint into another state and says so once. `false` where somebody else has changed it meanwhile.
 pub async fn turn(deps: &Deps, endpoint: &Endpoint, state: State, reason: &str, now: Timestamp) -> Result<bool> {
-    let change = deps
-        .table
-        .change(key::endpoint(endpoint.tenant, endpoint.id))
-        .set("state", state)
-        .set("reason", reason)
-        .when("state", endpoint.state);
-    let soon = now + SignedDuration::from_mins(1);
-    let looked_after = Some(key::due(endpoint.id.as_bytes(), soon));
-    let opened = state == Active && endpoint.state.parks();
-    let change = match state {
-        Active => change.set("failures", 0).remove("failing_since").set("probes", 0),
-        Held => change.set("probes", 0).set("check_at", soon).index(looked_after.clone()),
-        Degraded => change,
-        Disabled => change.remove("check_at").index(None),
-    };
-    let change = if opened { change.set("opened_at", now).set("check_at", soon).index(looked_after) } else { change };
-    let turned = change.send().await?.is_some();
+    let turned = turn::to(&deps.table, &deps.queue, endpoint, state, reason, now).await;
     deps.forget(endpoint.id);
-    if !turned {
-        return Ok(false);
-    }
-    if opened {
-        let job = Job::Check { tenant: endpoint.tenant, endpoint: endpoint.id };
-        deps.queue.send(&job, Duration::ZERO).await?;
-    }
-    let (name, word) = match state {
-        Active => ("endpoint_recovered", "works again"),
-        Degraded => ("endpoint_degraded", "is degraded"),
-        Held => ("endpoint_held", "is held, what is due to it is parked"),
-        Disabled => ("endpoint_disabled", "is disabled, what is due to it is parked"),
-    };
-    let detail = format!("{} {word}: {reason}", endpoint.name);
-    notice::give(&deps.table, endpoint.tenant, name, endpoint.id.to_string(), detail, now).await?;
-    Ok(true)
+    turned
 }

@@ -115,7 +115,8 @@ async fn one_delivery_shows_its_attempts() {
     assert_eq!(status, 200, "{body}");
     let log = &body["data"]["log"];
     assert_eq!((log[0]["status"].as_u64(), log[0]["answer"].as_str()), (Some(500), Some("oops")));
-    assert_eq!(log[1]["verdict"], "delivered");
+    assert_eq!((&log[1]["verdict"], &log[1]["trigger"]), (&"delivered".into(), &"schedule".into()));
+    assert_eq!((&body["data"]["replay"], &body["data"]["reason"]), (&false.into(), &Value::Null));
     assert_eq!(body["data"]["state"], "delivered");
 }
 

@@ -2,12 +2,17 @@
 
 #![cfg(test)]
 
+mod admin;
 mod bury;
 mod cost;
 mod endpoint;
 mod health_of_endpoints;
+mod jobs;
 mod log;
+mod replay;
 mod route;
 mod send;
+mod stats;
 mod sweep;
+mod turn;
 mod world;

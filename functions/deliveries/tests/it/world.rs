@@ -1,7 +1,7 @@
 //! A tenant with one endpoint, a receiver, and a clock that the test moves.
 
 use deliveries::{
-    route,
+    jobs, route,
     send::{self, Deps, Told},
     sweep,
 };
@@ -18,6 +18,7 @@ use shared::{
     event::{self, Content, Event, Origin},
     gate::{Gate, Role},
     id::{EndpointId, TenantId},
+    job::Page,
     key,
     notice::Notice,
     queue::{Kept, Queue},
@@ -37,6 +38,8 @@ pub struct World {
     pub receiver: Control,
     pub queue: Queue,
     pub kept: Kept,
+    pub jobs: Queue,
+    pub kept_pages: Kept,
     pub deps: Deps,
     pub now: Timestamp,
 }
@@ -64,8 +67,15 @@ impl World {
         let (status, made) = told(create::handle(&deps, call).await);
         assert_eq!(status, 201, "{made}");
         let (queue, kept) = Queue::kept();
+        let (jobs, kept_pages) = Queue::kept();
         Self {
-            deps: Deps::new(table.clone(), queue.clone(), vault(), egress, Told { stage: "test".into(), ..Told::default() }),
+            deps: Deps::new(
+                table.clone(),
+                queue.clone(),
+                vault(),
+                egress,
+                Told { stage: "test".into(), ..Told::default() },
+            ),
             endpoint: made["data"]["endpoint"]["id"].as_str().unwrap().parse().unwrap(),
             secret: made["data"]["signing_secret"].as_str().unwrap().into(),
             table,
@@ -73,6 +83,8 @@ impl World {
             receiver,
             queue,
             kept,
+            jobs,
+            kept_pages,
             now: Timestamp::now(),
         }
     }
@@ -112,36 +124,46 @@ impl World {
 
     /// Works on everything that is due by then, moving the clock to each message's time.
     pub async fn run_until(&mut self, end: Timestamp) {
-        let mut due: Vec<(Timestamp, Value)> = Vec::new();
+        let mut due: Vec<(Timestamp, Value, bool)> = Vec::new();
         loop {
-            let sent = std::mem::take(&mut *self.kept.lock().unwrap());
-            due.extend(
-                sent.into_iter().map(|(message, delay)| (self.now + SignedDuration::try_from(delay).unwrap(), message)),
-            );
-            due.sort_by_key(|(at, _)| *at);
-            if due.first().is_none_or(|(at, _)| *at > end) {
+            for (kept, is_page) in [(&self.kept, false), (&self.kept_pages, true)] {
+                let sent = std::mem::take(&mut *kept.lock().unwrap());
+                due.extend(
+                    sent.into_iter().map(|(message, delay)| {
+                        (self.now + SignedDuration::try_from(delay).unwrap(), message, is_page)
+                    }),
+                );
+            }
+            due.sort_by_key(|(at, ..)| *at);
+            if due.first().is_none_or(|(at, ..)| *at > end) {
                 // Nothing is under way: the sweep may find something, minute by minute.
                 let next = self.now + SignedDuration::from_mins(1);
                 if next > end {
                     break;
                 }
-                if due.first().is_none_or(|(at, _)| *at > next) {
+                if due.first().is_none_or(|(at, ..)| *at > next) {
                     self.now = next;
                     self.sweep().await;
                     continue;
                 }
             }
-            let (at, message) = due.remove(0);
+            let (at, message, is_page) = due.remove(0);
             while self.now + SignedDuration::from_mins(1) < at {
                 self.now += SignedDuration::from_mins(1);
                 self.sweep().await;
             }
             self.now = self.now.max(at);
-            self.work(serde_json::from_value(message).unwrap()).await.unwrap();
+            if is_page {
+                self.turn(serde_json::from_value(message).unwrap()).await.unwrap();
+            } else {
+                self.work(serde_json::from_value(message).unwrap()).await.unwrap();
+            }
         }
         self.now = end;
-        let left = due.into_iter().map(|(at, message)| (message, at.duration_since(end).unsigned_abs()));
-        self.kept.lock().unwrap().extend(left);
+        for (at, message, is_page) in due {
+            let kept = if is_page { &self.kept_pages } else { &self.kept };
+            kept.lock().unwrap().push((message, at.duration_since(end).unsigned_abs()));
+        }
     }
 
     /// The same for so long from now.
@@ -153,8 +175,20 @@ impl World {
         send::handle_at(&self.deps, job, self.now).await
     }
 
+    /// One page of a job.
+    pub async fn turn(&self, page: Page) -> Result<()> {
+        let deps = jobs::work::Deps::new(self.table.clone(), self.queue.clone(), self.jobs.clone());
+        jobs::work::handle_at(&deps, page, self.now).await
+    }
+
+    /// The pages that were sent and not worked on.
+    pub fn pages(&self) -> Vec<Page> {
+        let sent = std::mem::take(&mut *self.kept_pages.lock().unwrap());
+        sent.into_iter().map(|(page, _)| serde_json::from_value(page).unwrap()).collect()
+    }
+
     pub async fn sweep(&self) -> u32 {
-        let deps = sweep::Deps { table: self.table.clone(), queue: self.queue.clone() };
+        let deps = sweep::Deps { table: self.table.clone(), queue: self.queue.clone(), jobs: self.jobs.clone() };
         sweep::at(&deps, self.now).await.unwrap().queued
     }
 

@@ -6,10 +6,12 @@ use http::StatusCode;
 use reqwest::{RequestBuilder, Response};
 use url::form_urlencoded;
 
+mod make;
+mod supabase;
+
 use super::{
     control::Told,
     faults::{Fault, FaultOrder, Rate, Standing},
-    make::Hook,
     oauth::{Consent, OauthOrder},
     record::Recorded,
 };
@@ -47,6 +49,14 @@ pub enum ControlError {
         wanted: usize,
         /// How many came.
         found: usize,
+    },
+    /// The time is over.
+    #[error("{pending} webhooks of the project {project} are still under way")]
+    Unsettled {
+        /// Whose.
+        project: String,
+        /// How many.
+        pending: u64,
     },
 }
 
@@ -124,12 +134,6 @@ impl Control {
         done(self.http.delete(url)).await.map(drop)
     }
 
-    /// Sets a Make hook's keys and limit.
-    pub async fn set_hook(&self, hook: Hook) -> Result<()> {
-        let url = self.control("hooks", &[]);
-        done(self.http.put(url).json(&hook)).await.map(drop)
-    }
-
     /// How the next consent at a vendor ends whose authorize URL says nothing itself.
     pub async fn next_consent(&self, vendor: &str, consent: Consent) -> Result<()> {
         let order = OauthOrder { next_consent: Some(consent), ..OauthOrder::default() };
@@ -142,7 +146,8 @@ impl Control {
         done(self.http.post(url).json(order)).await.map(drop)
     }
 
-    /// Forgets faults, requests, hook settings and waiting consents. Tokens stay in force.
+    /// Forgets faults, requests, all of Make and Supabase that was set up, and waiting consents. The CRMs' tokens stay
+    /// in force.
     pub async fn reset(&self) -> Result<()> {
         let url = self.control("reset", &[]);
         done(self.http.post(url)).await.map(drop)

@@ -22,11 +22,13 @@ use super::{
     call::LARGEST_BODY,
     faults::FaultOrder,
     held,
-    make::Hook,
     oauth::{Ledger, OauthOrder},
     path::PathPattern,
     record::{Found, Wanted},
 };
+
+mod make;
+mod supabase;
 
 const LONGEST_WAIT_MS: u64 = 60_000;
 
@@ -35,9 +37,10 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/", description())
         .route("/faults", get(list_faults).post(order_faults).delete(clear_faults))
         .route("/requests", get(requests).delete(forget))
-        .route("/hooks", get(hooks).put(set_hook))
         .route("/oauth/{vendor}", get(grants).post(order_oauth))
         .route("/reset", post(reset))
+        .merge(make::routes())
+        .merge(supabase::routes())
         .fallback(no_such_control)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
 }
@@ -48,7 +51,8 @@ pub(super) fn description() -> MethodRouter<Arc<World>> {
         Json(json!({
             "name": "crossdock stand-in",
             "plays": {
-                "make": "/hook.{zone}.make.com/{udid}",
+                "make": ["/hook.{zone}.make.com/{udid}", "/{zone}.make.com/api/v2/users/me/current-authorization"],
+                "supabase": "/supabase/{project}/rest/v1/{table}",
                 "zoho": ["/accounts.zoho.{region}/oauth/v2/auth", "/www.zohoapis.{region}/crm/v8/org"],
                 "salesforce": ["/login.salesforce.com/services/oauth2/authorize", "/{my-domain}.my.salesforce.com/services/oauth2/userinfo"],
                 "hubspot": ["/app.hubspot.com/oauth/authorize", "/api.hubapi.com/oauth/2026-03/token"],
@@ -63,9 +67,17 @@ pub(super) fn description() -> MethodRouter<Arc<World>> {
                 "DELETE /_control/requests": "?path=, else all",
                 "GET /_control/hooks": "what was set",
                 "PUT /_control/hooks": { "path": "/hook.eu1.make.com/{udid}", "api_keys": [], "limit": { "requests": 300, "per_ms": 10_000 } },
+                "POST /_control/make/{zone}/accounts": { "udid": "a hook's", "token": "uuid", "scopes": [], "api_limit": 60, "queue_limit": 667 },
+                "PUT /_control/make/{zone}/{what}": { "what": "tokens | organizations | teams | scenarios | hooks", "id": 1, "isActive": false },
+                "POST /_control/make/{zone}/scenarios/{id}/runs": [{ "timestamp": "2026-11-20T04:35:44.497Z", "status": 1, "operations": 10, "centicredits": 1_000 }],
+                "POST /_control/make/{zone}/scenarios/{id}/dlqs": ["a reason"],
+                "GET /_control/supabase/{project}": "its rows in numbers, and what became of its webhooks",
+                "PUT /_control/supabase/{project}": { "api_keys": [], "max_rows": 1_000, "webhooks": [{ "url": "http://…", "headers": {}, "tables": [], "events": [], "timeout_ms": 5_000, "delay_ms": 0 }], "loss": "none | all | { next: 3 } | { share: { share: 0.3, seed: 7 } }", "tables": { "bookings": { "id": "uuid | text | bigint | numeric | boolean | timestamptz | jsonb" } } },
+                "DELETE /_control/supabase/{project}": "forgets it",
+                "POST /_control/supabase/{project}/rows": { "table": "bookings", "operation": "insert | update | delete", "record": { "id": "b1" } },
                 "GET /_control/oauth/{vendor}": "what was handed out, in numbers",
                 "POST /_control/oauth/{vendor}": { "next_consent": {}, "expire_access_tokens": true, "revoke_refresh_tokens": true, "user": "only theirs", "redirect_uris": [], "apps": {} },
-                "POST /_control/reset": "forgets faults, requests, hook settings and waiting consents",
+                "POST /_control/reset": "forgets faults, requests, Make, Supabase and waiting consents",
             },
         }))
     })
@@ -136,18 +148,6 @@ async fn forget(State(world): State<Arc<World>>, Query(at): Query<Where>) -> Sta
     StatusCode::NO_CONTENT
 }
 
-// ── Make ─────────────────────────────────────────────────────────────────────
-
-async fn hooks(State(world): State<Arc<World>>) -> Response {
-    Json(json!({ "hooks": held(&world.vendors).make.list() })).into_response()
-}
-
-async fn set_hook(State(world): State<Arc<World>>, body: Bytes) -> Result<StatusCode, Misunderstood> {
-    let hook: Hook = understood(&body)?;
-    held(&world.vendors).make.set(hook);
-    Ok(StatusCode::NO_CONTENT)
-}
-
 // ── the authorization servers ────────────────────────────────────────────────
 
 async fn grants(State(world): State<Arc<World>>, Path(vendor): Path<String>) -> Result<Json<Value>, Misunderstood> {
@@ -184,6 +184,8 @@ async fn reset(State(world): State<Arc<World>>) -> StatusCode {
     world.log.forget(&PathPattern::new("*"));
     let mut vendors = held(&world.vendors);
     vendors.make = Default::default();
+    vendors.make_api = Default::default();
+    vendors.supabase = Default::default();
     vendors.zoho.ledger.reset();
     vendors.salesforce.ledger.reset();
     vendors.hubspot.ledger.reset();

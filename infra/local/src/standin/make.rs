@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     call::{Answer, Call},
+    make_api::MakeApi,
     path::PathPattern,
 };
 
@@ -70,7 +71,8 @@ impl Make {
         self.hooks.iter().map(|(_, hook)| hook.clone()).collect()
     }
 
-    pub(super) fn answer(&mut self, call: &Call, now: Instant) -> Answer {
+    /// What the API knows of a hook decides about its queue.
+    pub(super) fn answer(&mut self, call: &Call, now: Instant, api: &mut MakeApi) -> Answer {
         let udid = &call.path[1..];
         if udid.is_empty() || udid.contains('/') {
             return Answer::text(StatusCode::NOT_FOUND, "Not found");
@@ -91,12 +93,13 @@ impl Make {
         if call.body.len() > LARGEST_PAYLOAD {
             return Answer::text(StatusCode::BAD_GATEWAY, "Bad gateway");
         }
-        Answer::text(StatusCode::OK, "Accepted")
+        let refused = api.receive(&call.host, udid, now);
+        refused.unwrap_or_else(|| Answer::text(StatusCode::OK, "Accepted"))
     }
 }
 
 impl Limit {
-    fn admits(self, taken: &mut VecDeque<Instant>, now: Instant) -> bool {
+    pub(super) fn admits(self, taken: &mut VecDeque<Instant>, now: Instant) -> bool {
         let window = Duration::from_millis(self.per_ms);
         while taken.front().is_some_and(|then| now.duration_since(*then) >= window) {
             taken.pop_front();
@@ -164,7 +167,7 @@ mod tests {
         let start = Instant::now();
         let mut at = |hook: &str, after_ms| {
             let request = call("POST", &format!("/hook.eu1.make.com/{hook}"), "{}");
-            let answer = make.answer(&request, start + Duration::from_millis(after_ms));
+            let answer = make.answer(&request, start + Duration::from_millis(after_ms), &mut MakeApi::default());
             answer.status.as_u16()
         };
 
@@ -179,7 +182,7 @@ mod tests {
     fn a_body_over_five_megabytes_never_arrives() {
         let request = call("POST", HOOK, &"x".repeat(LARGEST_PAYLOAD + 1));
 
-        let answer = Make::default().answer(&request, Instant::now());
+        let answer = Make::default().answer(&request, Instant::now(), &mut MakeApi::default());
 
         assert_eq!(answer.status, 502);
     }

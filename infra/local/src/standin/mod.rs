@@ -1,4 +1,4 @@
-//! The stand-in: plays Make.com and the CRMs at the socket, with their quirks, with faults on demand and with a
+//! The stand-in: plays Make.com, Supabase and the CRMs at the socket, with their quirks, with faults on demand and with a
 //! record of all it received.
 //!
 //! A vendor's host is the first segment of the path, so `https://accounts.zoho.eu/oauth/v2/token` is played at
@@ -28,10 +28,12 @@ mod dynamics;
 mod faults;
 mod hubspot;
 mod make;
+mod make_api;
 mod oauth;
 mod path;
 mod record;
 mod salesforce;
+mod supabase;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -42,16 +44,20 @@ mod zoho;
 pub use client::{Control, ControlError};
 pub use faults::{Fault, Mode, Rate, Standing};
 pub use make::{Hook, Limit};
+pub use make_api::{MakeAccount, MakeOrder, MakeRun};
 pub use oauth::{Consent, OauthOrder};
 pub use record::{Outcome, Recorded};
+pub use supabase::{Changed, DatabaseHook, Loss, NetResponse, Operation, Project, ProjectState, RowChange};
 
 use call::{Answer, Call};
 use dynamics::Dynamics;
 use faults::{Faults, Hit};
 use hubspot::HubSpot;
 use make::Make;
+use make_api::MakeApi;
 use record::Log;
 use salesforce::Salesforce;
+use supabase::{PgNet, Supabase};
 use wire::{Line, Wires};
 use zoho::Zoho;
 
@@ -80,11 +86,14 @@ struct World {
     log: Log,
     faults: Mutex<Faults>,
     vendors: Mutex<Vendors>,
+    pg_net: PgNet,
 }
 
 #[derive(Default)]
 struct Vendors {
     make: Make,
+    make_api: MakeApi,
+    supabase: Supabase,
     zoho: Zoho,
     salesforce: Salesforce,
     hubspot: HubSpot,
@@ -95,7 +104,11 @@ impl Vendors {
     fn answer(&mut self, call: &Call, now: Instant) -> Answer {
         let host = call.host.as_str();
         if make::plays(host) {
-            self.make.answer(call, now)
+            self.make.answer(call, now, &mut self.make_api)
+        } else if make_api::plays(host) {
+            self.make_api.answer(call, now)
+        } else if supabase::plays(host) {
+            self.supabase.answer(call)
         } else if zoho::plays(host) {
             self.zoho.answer(call, now)
         } else if salesforce::plays(host) {

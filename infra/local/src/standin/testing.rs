@@ -64,6 +64,13 @@ impl Scene {
         self.done(self.http.get(self.control.url(path)).query(query)).await
     }
 
+    /// Reads with these headers; the query goes as it is.
+    pub(super) async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let request = self.http.get(self.control.url(path));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.done(request).await
+    }
+
     pub(super) async fn send(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
         let request = headers
             .iter()

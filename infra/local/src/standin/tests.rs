@@ -8,6 +8,9 @@ use std::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
+mod make_api;
+mod supabase;
+
 use super::{Consent, Control, ControlError, Fault, Mode, OauthOrder, Outcome, testing::Scene};
 
 const HOOK: &str = "/hook.eu1.make.com/abc123";

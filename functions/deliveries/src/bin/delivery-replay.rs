@@ -1,0 +1,8 @@
+use std::process::ExitCode;
+
+use deliveries::replay;
+use shared::boot;
+
+fn main() -> ExitCode {
+    boot::http(replay::Deps::wire, replay::handle)
+}

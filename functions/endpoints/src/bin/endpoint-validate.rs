@@ -1,0 +1,8 @@
+use std::process::ExitCode;
+
+use endpoints::validate;
+use shared::boot;
+
+fn main() -> ExitCode {
+    boot::http(validate::Deps::wire, validate::handle)
+}

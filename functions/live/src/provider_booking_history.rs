@@ -1,0 +1,26 @@
+//! `GET /api/v1/providers/{id}/booking-events`: what happened to a provider, numbered.
+
+use shared::{
+    Result,
+    http::{Call, Reply},
+    live::Channel,
+};
+
+pub use crate::history::Deps;
+use crate::history::{History, Part, page};
+
+/// What happened to the bookings of a provider.
+///
+/// The same numbers and events that live clients get: newest first, or with `since` the numbers above it in their order.
+/// An agent sees its own.
+#[utoipa::path(
+    get,
+    path = "/api/v1/providers/{id}/booking-events",
+    operation_id = "provider_booking_history",
+    tag = "live",
+    params(("id" = String, Path, description = "The provider"), Part),
+    responses((status = 200, description = "A page of events", body = History))
+)]
+pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
+    page(deps, &call, Channel::Provider, "provider").await
+}

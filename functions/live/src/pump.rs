@@ -1,0 +1,247 @@
+//! Sends a subscription what it lacks, in order, by one process at a time.
+//!
+//! ```text
+//! lease it ──► send what is above `sent` ──► let go, unless more is `wanted`
+//!    │ another holds it                            │ more is
+//!    └──► leave the number that is wanted          └──► send on
+//! ```
+//!
+//! Whoever numbers an event leaves its number or sends it, and whoever holds the lease lets go only where nothing is left:
+//! so a number is never passed over. A process that is killed between sending and noting it sends some numbers twice;
+//! its lease ends by itself, and the next event or ping goes on.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use shared::{
+    Result, key,
+    listener::Subscription,
+    live::{Channel, LAST},
+    socket::{Reached, Sockets},
+    table::{Page, Table},
+};
+
+use crate::{shown, told::Told};
+
+/// A lease lasts so long, unless it is renewed.
+pub const LEASE: Duration = Duration::from_secs(5);
+/// It is renewed when so much of it is over.
+const RENEW: Duration = Duration::from_millis(1_500);
+/// A connection that took nothing in time is left alone for so long, but for its client's own messages.
+const REST: Duration = Duration::from_secs(15);
+/// Who holds a connection that is left alone.
+const RESTING: &str = "resting";
+/// So many numbers are read at a time.
+const PAGE: u16 = 25;
+/// Who waits for its own lease to end looks so often.
+const STEP: Duration = Duration::from_millis(200);
+
+/// What sending needs. The table has to be a consistent one.
+#[derive(Clone)]
+pub struct Pump {
+    /// The table.
+    pub table: Table,
+    /// The connections.
+    pub sockets: Sockets,
+    /// Where this runs, as receivers are told.
+    pub stage: String,
+}
+
+/// How much one run may do.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// It stops then.
+    pub until: Instant,
+    /// And after so many messages.
+    pub most: usize,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pumped {
+    /// Nothing is left to send.
+    Level,
+    /// Something is left, for lack of time.
+    Behind,
+    /// Something is left: the connection takes nothing at the moment.
+    Stuck,
+    /// Another one sends, or there is nothing to send to any longer.
+    Elsewhere,
+    /// The connection has ended.
+    Gone,
+}
+
+/// A number in hand, with its message.
+pub type InHand<'a> = (u64, &'a str);
+
+impl Pump {
+    /// Sends a number, and whatever lacks before it, to a follower of its channel; or leaves it to whoever sends there
+    /// now. `lease` names this piece of work: done once more after it was killed, it waits for its own lease to end.
+    pub async fn push(&self, to: &Subscription, in_hand: InHand<'_>, lease: &str, bounds: Bounds) -> Result<Pumped> {
+        let (number, _) = in_hand;
+        let begun = Instant::now();
+        while begun.elapsed() < LEASE + STEP {
+            if let Some(held) = self.take(to, lease).await? {
+                return self.run(held, Some(in_hand), bounds).await;
+            }
+            let Some(now) = self.table.find_now(of(to)).await? else { return Ok(Pumped::Elsewhere) };
+            if now.sent >= number {
+                return Ok(Pumped::Level);
+            }
+            if now.lease.as_deref() == Some(lease) {
+                tokio::time::sleep(STEP).await;
+            } else if now.wanted >= number && now.lease.is_some() || self.leave(to, number).await? {
+                return Ok(Pumped::Elsewhere);
+            }
+        }
+        Ok(Pumped::Stuck)
+    }
+
+    /// Sends whatever lacks, also where the connection was left alone: its client has just said something.
+    pub async fn catch_up(&self, to: &Subscription, lease: &str, bounds: Bounds) -> Result<Pumped> {
+        let held = match self.take(to, lease).await? {
+            Some(held) => Some(held),
+            None => self.leased(to, lease).when("lease", RESTING).send().await?,
+        };
+        match held {
+            Some(held) => self.run(held, None, bounds).await,
+            None => Ok(Pumped::Elsewhere),
+        }
+    }
+
+    /// Sends to a subscription whose lease is held, and lets go of it.
+    pub async fn run(&self, held: Subscription, in_hand: Option<InHand<'_>>, bounds: Bounds) -> Result<Pumped> {
+        let mut turn = Turn { pump: self, sent: held.sent, held, noted: Instant::now(), done: 0 };
+        let mut in_hand = in_hand.filter(|(number, _)| *number == turn.sent + 1);
+        loop {
+            let (messages, more) = match in_hand.take() {
+                Some((number, text)) => (vec![(number, text.to_owned())], false),
+                None => turn.read().await?,
+            };
+            let found = !messages.is_empty();
+            for (number, text) in messages {
+                if turn.done >= bounds.most || Instant::now() >= bounds.until {
+                    return turn.let_go(Pumped::Behind).await;
+                }
+                match self.sockets.post(&turn.held.connection, &text).await {
+                    Ok(Reached::There) => turn.sent = number,
+                    Ok(Reached::Gone) => return Ok(Pumped::Gone),
+                    Err(error) => {
+                        tracing::info!(error = ?error, "a connection takes nothing at the moment");
+                        return turn.rest().await;
+                    }
+                }
+                turn.done += 1;
+                if turn.noted.elapsed() >= RENEW && !turn.renew().await? {
+                    return Ok(Pumped::Elsewhere);
+                }
+            }
+            if !more {
+                match turn.finish().await? {
+                    Finished::Yes => return Ok(Pumped::Level),
+                    Finished::Lost => return Ok(Pumped::Elsewhere),
+                    // What is wanted is there to be read, or has been sent.
+                    Finished::MoreIsWanted if !found => return turn.let_go(Pumped::Level).await,
+                    Finished::MoreIsWanted => {}
+                }
+            }
+        }
+    }
+
+    /// Whether a subscription is left alone at the moment.
+    pub fn is_resting(subscription: &Subscription) -> bool {
+        subscription.lease.as_deref() == Some(RESTING)
+            && subscription.leased_until.is_some_and(|until| until > Timestamp::now().as_millisecond())
+    }
+
+    async fn take(&self, to: &Subscription, lease: &str) -> Result<Option<Subscription>> {
+        let now = Timestamp::now().as_millisecond();
+        self.leased(to, lease).when_there().when_at_most_or_missing("leased_until", now).send().await
+    }
+
+    fn leased(&self, to: &Subscription, lease: &str) -> shared::table::Change<'_, Subscription> {
+        self.table.change(of(to)).set("lease", lease).set("leased_until", lease_end(LEASE))
+    }
+
+    /// Leaves a number to whoever holds the lease. `false` where nobody does any longer.
+    async fn leave(&self, to: &Subscription, number: u64) -> Result<bool> {
+        let change = self.table.change::<Subscription>(of(to)).set("wanted", number);
+        Ok(change.when_below("wanted", number).when_at_least("leased_until", 0).send().await?.is_some())
+    }
+}
+
+/// When a lease taken now ends, in milliseconds since 1970.
+pub fn lease_end(lasts: Duration) -> i64 {
+    Timestamp::now().as_millisecond() + i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn of(subscription: &Subscription) -> key::Key<Subscription> {
+    key::subscription(subscription.tenant, &subscription.channel, &subscription.connection)
+}
+
+/// The message of one number.
+pub fn message(channel: &Channel, shown: &shown::Shown) -> Result<String> {
+    Told::Event { channel, number: shown.number, event: &shown.event }.text()
+}
+
+/// A lease that is held, and what has been done with it.
+struct Turn<'p> {
+    pump: &'p Pump,
+    held: Subscription,
+    sent: u64,
+    noted: Instant,
+    done: usize,
+}
+
+enum Finished {
+    Yes,
+    MoreIsWanted,
+    Lost,
+}
+
+impl Turn<'_> {
+    /// The next messages, and whether there may be more behind them.
+    async fn read(&self) -> Result<(Vec<(u64, String)>, bool)> {
+        let (table, channel) = (&self.pump.table, &self.held.channel);
+        let next = key::live_entries(self.held.tenant, channel, self.sent + 1, LAST);
+        let entries = table.list(&next, Page::first(PAGE)).await?.rows;
+        let shown = shown::read(table, &self.pump.stage, &entries).await?;
+        let messages = shown.iter().map(|shown| Ok((shown.number, message(channel, shown)?)));
+        Ok((messages.collect::<Result<_>>()?, entries.len() == usize::from(PAGE)))
+    }
+
+    fn mine(&self) -> shared::table::Change<'_, Subscription> {
+        let change = self.pump.table.change(of(&self.held)).set("sent", self.sent);
+        change.when("lease", &self.held.lease)
+    }
+
+    /// Lets go, where nothing more is wanted.
+    async fn finish(&mut self) -> Result<Finished> {
+        let level = self.mine().remove("lease").remove("leased_until").when_at_most_or_missing("wanted", self.sent);
+        if level.send().await?.is_some() {
+            return Ok(Finished::Yes);
+        }
+        match self.renew().await? {
+            true => Ok(Finished::MoreIsWanted),
+            false => Ok(Finished::Lost),
+        }
+    }
+
+    /// Lets go whatever is wanted.
+    async fn let_go(self, ended: Pumped) -> Result<Pumped> {
+        self.mine().remove("lease").remove("leased_until").send().await?;
+        Ok(ended)
+    }
+
+    /// Lets go, and has the connection left alone for a while.
+    async fn rest(self) -> Result<Pumped> {
+        self.mine().set("lease", RESTING).set("leased_until", lease_end(REST)).send().await?;
+        Ok(Pumped::Stuck)
+    }
+
+    /// Notes how far it is, and holds on. `false` where somebody else holds it by now.
+    async fn renew(&mut self) -> Result<bool> {
+        self.noted = Instant::now();
+        Ok(self.mine().set("leased_until", lease_end(LEASE)).send().await?.is_some())
+    }
+}

@@ -1,0 +1,97 @@
+//! The events of a channel, as live clients and readers of its history are shown them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::value::RawValue;
+use shared::{
+    Error, Result,
+    booking::{BOOKINGS, Kept, Subjects},
+    event::Event,
+    id::EventId,
+    key,
+    live::Entry,
+    table::Table,
+};
+
+/// An event whose body is larger than this is shown without its rows: API Gateway sends messages of 128 kB at most.
+const LARGEST: usize = 100_000;
+
+/// An event with its number.
+pub struct Shown {
+    /// In its channel.
+    pub number: u64,
+    /// What webhooks deliver of it.
+    pub event: Box<RawValue>,
+}
+
+/// What these numbers stand for, in their order. A number whose event is no longer stored is shown with what is left of
+/// it, for there is no gap.
+pub async fn read(table: &Table, stage: &str, entries: &[Entry]) -> Result<Vec<Shown>> {
+    let events = events_of(table, entries).await?;
+    let bookings = bookings_of(table, events.values()).await?;
+    entries
+        .iter()
+        .map(|entry| {
+            let event = match events.get(&entry.event) {
+                Some(event) => {
+                    let booking = Subjects::of(event).booking.and_then(|id| bookings.get(&id));
+                    show(event, stage, booking)?
+                }
+                None => forgotten(entry)?,
+            };
+            Ok(Shown { number: entry.number, event })
+        })
+        .collect()
+}
+
+/// One event, with what is known of its booking.
+pub fn show(event: &Event, stage: &str, booking: Option<&Kept>) -> Result<Box<RawValue>> {
+    let context = booking.map(Kept::context).unwrap_or_default();
+    raw(shortened(event.payload(stage, &context, None)?)?)
+}
+
+async fn events_of(table: &Table, entries: &[Entry]) -> Result<HashMap<EventId, Event>> {
+    let mut events = HashMap::new();
+    for entries in entries.chunks(100) {
+        let keys: Vec<_> = entries.iter().map(|entry| key::event(entry.tenant, entry.event)).collect();
+        events.extend(table.find_all(&keys).await?.into_iter().map(|event| (event.id, event)));
+    }
+    Ok(events)
+}
+
+async fn bookings_of(table: &Table, events: impl Iterator<Item = &Event>) -> Result<HashMap<String, Kept>> {
+    let named: BTreeMap<String, _> =
+        events.filter_map(|event| Some((Subjects::of(event).booking?, event.tenant))).collect();
+    let keys: Vec<_> = named.iter().map(|(id, tenant)| key::kept(*tenant, BOOKINGS, id)).collect();
+    let mut bookings = HashMap::new();
+    for keys in keys.chunks(100) {
+        bookings.extend(table.find_all(keys).await?.into_iter().map(|kept| (kept.id.clone(), kept)));
+    }
+    Ok(bookings)
+}
+
+/// Without its rows, and if need be without what is known around them, where it is too large for a message.
+fn shortened(payload: String) -> Result<String> {
+    if payload.len() <= LARGEST {
+        return Ok(payload);
+    }
+    let broken = |cause: serde_json::Error| Error::internal("a payload is not JSON", cause);
+    let mut parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&payload).map_err(broken)?;
+    for large in [&["booking_event", "old_record"][..], &["booking_details", "client_info", "provider_info"]] {
+        parts.retain(|name, _| !large.contains(&name.as_str()));
+        parts.insert("truncated".into(), raw("true".into())?);
+        let shorter = serde_json::to_string(&parts).map_err(broken)?;
+        if shorter.len() <= LARGEST {
+            return Ok(shorter);
+        }
+    }
+    Err(Error::internal("a payload is too large without its rows", payload.len().to_string()))
+}
+
+fn forgotten(entry: &Entry) -> Result<Box<RawValue>> {
+    raw(serde_json::json!({ "event_id": entry.event, "event_time": entry.at, "truncated": true }).to_string())
+}
+
+fn raw(text: String) -> Result<Box<RawValue>> {
+    RawValue::from_string(text).map_err(|cause| Error::internal("a payload is not JSON", cause))
+}

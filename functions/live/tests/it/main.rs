@@ -1,0 +1,14 @@
+//! Live channels: numbers, the door, and what connections are told.
+
+#![cfg(test)]
+
+mod authorize;
+mod connect;
+mod cost;
+mod follow;
+mod history;
+mod message;
+mod numbers;
+mod rights;
+mod sweep;
+mod world;

@@ -1,0 +1,160 @@
+//! Every two minutes: looks at each tenant's account at Make.com that is due.
+//!
+//! Of several runs at the same time each account is looked at by one: the look begins by moving the account on in the
+//! index of what is due, so whoever is killed leaves it to the run after next. A schedule comes once a minute at best;
+//! where a queue is about to be full, the run stays and looks again, every 15 seconds, until the next one has begun.
+//!
+//! No tenant keeps the others: they are looked at side by side, a look has an end, and what fails is logged.
+
+mod ask;
+mod look;
+mod note;
+
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
+
+use futures::{FutureExt, StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Error, Result,
+    boot::{Aws, Missing},
+    egress::Egress,
+    key,
+    make::{Account, api::Api},
+    metrics,
+    queue::Queue,
+    secrets::Vault,
+    table::{Listed, Table},
+};
+use tokio::time::{Instant, timeout};
+
+use crate::{rules::INTERVAL, settle::Reach};
+
+/// So many accounts are listed at a time, and so many looked at side by side.
+const PAGE: u16 = 100;
+const AT_ONCE: usize = 8;
+/// No look begins after this, and none takes longer than that: less than the claim on an account lasts.
+const BUDGET: Duration = Duration::from_secs(105);
+const SHARE: Duration = Duration::from_secs(40);
+
+/// What watching needs.
+pub struct Deps {
+    table: Table,
+    queue: Queue,
+    vault: Vault,
+    egress: Egress,
+    api: Api,
+}
+
+impl Deps {
+    /// What the function is wired with.
+    pub fn wire(aws: &Aws) -> Result<Self, Missing> {
+        Ok(Self::new(aws.table()?, aws.queue("DELIVERY_QUEUE_URL")?, aws.vault()?, aws.egress()?))
+    }
+
+    /// With what it is given.
+    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress) -> Self {
+        Self { api: Api::new(egress.clone(), table.clone()), table, queue, vault, egress }
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach { table: &self.table, queue: &self.queue }
+    }
+}
+
+/// What the schedule says: nothing.
+#[derive(Deserialize)]
+pub struct Tick {}
+
+/// What a run did.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Watched {
+    /// Looks that Make.com answered.
+    pub answered: u32,
+    /// Looks that it did not.
+    pub unanswered: u32,
+    /// Looks that failed on our side.
+    pub failed: u32,
+}
+
+/// What became of a look.
+pub(crate) struct Looked {
+    /// Whether Make.com answered.
+    pub answered: bool,
+    /// When the account is looked at next.
+    pub next_at: Timestamp,
+}
+
+/// A run, which lasts until the next one has begun where a queue is about to be full.
+pub async fn handle(deps: &Deps, _: Tick) -> Result<Watched> {
+    run(deps, Timestamp::now(), BUDGET).await
+}
+
+/// The same at a given time and for so long.
+pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watched> {
+    let begun = Instant::now();
+    let mut watched = Watched::default();
+    let mut coming = BTreeSet::new();
+    loop {
+        let at = now + begun.elapsed();
+        let due = deps.table.list_index(&key::watched(at), PAGE).await?;
+        let more = due.len() == usize::from(PAGE);
+        let mut moved = false;
+        // The first pass has its time whatever the budget is.
+        let last = begun + budget.max(SHARE);
+        let mut looks = stream::iter(due)
+            .map(|listed| async move { if Instant::now() < last { one(deps, listed, at).await } else { None } })
+            .buffer_unordered(AT_ONCE);
+        while let Some(looked) = looks.next().await {
+            moved |= looked.is_some();
+            match looked {
+                Some(Ok(Looked { answered, next_at })) => {
+                    coming.insert(next_at);
+                    *if answered { &mut watched.answered } else { &mut watched.unanswered } += 1;
+                }
+                Some(Err(_)) => watched.failed += 1,
+                None => {}
+            }
+        }
+        drop(looks);
+        coming = coming.split_off(&(at + SignedDuration::from_nanos(1)));
+        let wait = match coming.first() {
+            _ if more && moved => Duration::ZERO,
+            Some(next) => Duration::try_from(next.duration_since(at)).unwrap_or_default(),
+            None => break,
+        };
+        if begun.elapsed() + wait >= budget {
+            break;
+        }
+        tokio::time::sleep(wait).await;
+    }
+    metrics::count("ReceiverLooks", (watched.answered + watched.unanswered).into());
+    if watched.failed + watched.unanswered > 0 {
+        metrics::count("ReceiverLooksFailed", (watched.failed + watched.unanswered).into());
+    }
+    Ok(watched)
+}
+
+/// One look, where nobody else is at it.
+async fn one(deps: &Deps, listed: Listed, now: Timestamp) -> Option<Result<Looked>> {
+    let look = async {
+        let Some(account) = claim(&deps.table, &listed, now).await? else { return Ok(None) };
+        match timeout(SHARE, look::at(deps, &account, now)).await {
+            Ok(looked) => looked.map(Some),
+            Err(late) => Err(Error::unavailable("a look at Make.com", late)),
+        }
+    };
+    let looked = AssertUnwindSafe(look).catch_unwind().await;
+    let looked = looked.unwrap_or_else(|_| Err(Error::internal("a look panicked", "see the lines before")));
+    looked
+        .inspect_err(|error| tracing::error!(entry = ?listed, error = ?error, "an account at Make.com was not looked at: {error}"))
+        .transpose()
+}
+
+/// Moves an account on in the index, unless it has been moved.
+async fn claim(table: &Table, listed: &Listed, now: Timestamp) -> Result<Option<Account>> {
+    let Some(tenant) = listed.tenant() else { return Ok(None) };
+    let next = now + INTERVAL;
+    let account = table.change(key::make_account(tenant)).set("next_at", next).index(Some(key::watched(next)));
+    account.when("gsi1sk", &listed.place).send().await
+}

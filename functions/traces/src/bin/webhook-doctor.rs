@@ -1,0 +1,8 @@
+use std::process::ExitCode;
+
+use shared::boot;
+use traces::doctor;
+
+fn main() -> ExitCode {
+    boot::http(doctor::Deps::wire, doctor::handle)
+}
