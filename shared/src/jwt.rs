@@ -78,7 +78,7 @@ struct RsaKey {
     r#use: Option<String>,
 }
 
-/// What OpenID Connect Discovery says of an issuer, as far as it matters.
+/// What the discovery document of an issuer says (`OpenID` Connect Discovery), as far as it matters.
 #[derive(Deserialize)]
 struct Discovered {
     jwks_uri: String,
@@ -177,7 +177,11 @@ impl Issuer {
                 return Err(Error::unavailable("issuer", "its keys could not be read a moment ago"));
             }
         }
-        known.keys.get(kid).cloned().ok_or(Error::Unauthenticated("the token names a key that its issuer does not have"))
+        known
+            .keys
+            .get(kid)
+            .cloned()
+            .ok_or(Error::Unauthenticated("the token names a key that its issuer does not have"))
     }
 
     async fn look(&self, known: &mut Known, now: Timestamp) -> Result<()> {
@@ -219,7 +223,8 @@ impl Issuer {
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T> {
         let failed = |cause: reqwest::Error| Error::unavailable("issuer", cause);
-        let mut answer = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+        let mut answer =
+            self.http.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             body.extend_from_slice(&chunk);

@@ -211,7 +211,8 @@ pub fn kept_link(tenant: TenantId, people: &str, person: &str, made: i64, bookin
 
 /// The kept bookings that name a person, oldest first.
 pub fn kept_links(tenant: TenantId, people: &str, person: &str) -> Range<Link> {
-    many(links_of(tenant, people, person), "")
+    // An empty text is no bound of a sort key.
+    between(links_of(tenant, people, person), "\u{1}", "\u{10ffff}")
 }
 
 fn links_of(tenant: TenantId, people: &str, person: &str) -> String {

@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    gate::Role,
     id::TenantId,
     key::{self, Index, Key},
     live::Channel,
@@ -39,8 +38,6 @@ pub struct Listener {
     pub connection: String,
     /// The person.
     pub subject: String,
-    /// What the person is.
-    pub role: Role,
     /// The channels that it follows.
     #[serde(default)]
     pub channels: BTreeSet<Channel>,
@@ -58,12 +55,11 @@ pub struct Listener {
 
 impl Listener {
     /// One that has just been opened.
-    pub fn opened(tenant: TenantId, connection: &str, subject: &str, role: Role, now: Timestamp) -> Self {
+    pub fn opened(tenant: TenantId, connection: &str, subject: &str, now: Timestamp) -> Self {
         Self {
             tenant,
             connection: connection.into(),
             subject: subject.into(),
-            role,
             channels: BTreeSet::new(),
             revision: 0,
             connected_at: now,
@@ -212,7 +208,7 @@ mod tests {
     #[test]
     fn a_listener_is_looked_at_before_each_of_its_ends() {
         let now = "2026-11-21T10:00:00Z".parse().expect("a moment");
-        let mut listener = Listener::opened(TenantId::new(), "c1", "u1", Role::Owner, now);
+        let mut listener = Listener::opened(TenantId::new(), "c1", "u1", now);
         assert_eq!(minutes(&listener), 8, "silence is told");
         listener.silence_told = Some(listener.heard_at);
         assert_eq!(minutes(&listener), 10, "and ends the connection");

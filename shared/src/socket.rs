@@ -199,7 +199,10 @@ mod tests {
         }))
         .expect("what API Gateway hands over");
         let said = handed.said().expect("somebody");
-        assert_eq!((said.connection.as_str(), said.person.tenant, said.text.as_str()), ("L0SM9cOFvHcCIhw=", tenant, "{}"));
+        assert_eq!(
+            (said.connection.as_str(), said.person.tenant, said.text.as_str()),
+            ("L0SM9cOFvHcCIhw=", tenant, "{}")
+        );
     }
 
     #[test]

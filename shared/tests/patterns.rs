@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use shared::{
     apikey::{ApiKey, Scope},
     automation::{self, Automation},
+    booking::{self, Change, Operation},
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict},
     endpoint::{self, Endpoint},
     event::{self, Content, Event},
@@ -16,11 +17,13 @@ use shared::{
     job::{self, Job, Progress, Work},
     key,
     limit::{Limits, Rate},
+    listener::{Listener, Presence, Seat, Subscription},
+    live::{Channel, Entry, LAST, Numbered, head},
     make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS},
-    live::Numbered,
     outcome::{Outcome, Status},
     receiver::{self, Receiver},
     secrets::webhook_secret,
+    source::{Day, Source, Watched},
     table::{Page, Table},
     tenant::{Tenant, Zone},
     testing::{Units, api_key, machine, table, vault},
@@ -77,6 +80,8 @@ async fn every_access_costs_what_the_readme_says() {
     usage(&mut ledger).await;
     receivers(&mut ledger).await;
     traces(&mut ledger).await;
+    live(&mut ledger).await;
+    sources(&mut ledger).await;
 
     let measured: BTreeMap<String, String> =
         ledger.measured.iter().map(|(access, units)| ((*access).to_owned(), units.clone())).collect();
@@ -479,4 +484,148 @@ async fn traces(ledger: &mut Ledger) {
     ledger.took("note an outcome");
     table.list(&key::outcomes(tenant, event.trace), Page::first(100)).await.expect("they are read");
     ledger.took("the outcomes of a trace");
+}
+
+async fn live(ledger: &mut Ledger) {
+    let (table, tenant, now) = (ledger.table.clone().consistent(), TenantId::new(), Timestamp::now());
+    let tenants_own = Channel::Tenant;
+    let channels = ["booking:7d0f2c9e-8f0a-4c57-9a0e-6a2f3b1c4d5e", "user:u1", "user:c1", "provider:p1", "tenant"];
+    let channels: Vec<Channel> = channels.iter().map(|name| name.parse().expect("a channel")).collect();
+    let mut measured = None;
+    for number in 1..=30 {
+        let event = event_of(tenant, &format!("b{number}"), now);
+        let numbers = channels.iter().map(|channel| (channel.to_string(), number)).collect();
+        let numbered = Numbered { tenant, trace: event.trace, event: event.id, numbers, at: now };
+        let entry = |channel: &Channel| Entry { tenant, channel: channel.clone(), number, event: event.id, at: now };
+        let writes = table.transact().create(&numbered);
+        let writes = channels.iter().fold(writes, |writes, channel| writes.create(&entry(channel)));
+        ledger.prepared();
+        assert!(writes.send().await.expect("it is written"));
+        measured.get_or_insert_with(|| ledger.took("number an event in five channels"));
+    }
+    ledger.prepared();
+    assert_eq!(head(&table, tenant, &tenants_own).await.expect("it is read"), 30);
+    ledger.took("the last number of a channel");
+    table.list(&key::live_entries(tenant, &tenants_own, 1, LAST), Page::first(25)).await.expect("they are read");
+    ledger.took("25 numbers of a channel");
+
+    let listener = Listener::opened(tenant, "L0SM9cOFvHcCIhw=", "5d2c7a10-0000-4000-8000-000000000001", now);
+    let seat = Seat { connection: listener.connection.clone(), at: now };
+    let presence = table
+        .change::<Presence>(key::presence(tenant, &listener.subject))
+        .set("tenant", tenant)
+        .set("subject", &listener.subject)
+        .set("connections", vec![seat])
+        .set("revision", 1)
+        .expires(Presence::forgotten(now))
+        .or_new()
+        .when_missing("revision");
+    assert!(table.transact().create(&listener).change(presence).send().await.expect("it is opened"));
+    ledger.took("open a connection");
+    let later = now + SignedDuration::from_mins(4);
+    let heard = table.change::<Listener>(key::listener(tenant, &listener.connection)).set("heard_at", later);
+    let due = Some(key::listeners_by(later + SignedDuration::from_mins(8)));
+    heard.index(due).when_there().send().await.expect("it is noted").expect("it is there");
+    ledger.took("hear a client");
+
+    let begun = Subscription::begun(&listener, &tenants_own, 30, "4bf92f3577b34da6a3ce929d0e0e4736", 0);
+    let follows = table
+        .change::<Listener>(key::listener(tenant, &listener.connection))
+        .set("channels", vec![&tenants_own])
+        .set("revision", 1)
+        .when("revision", 0);
+    assert!(table.transact().change(follows).put(&begun).send().await.expect("it begins"));
+    ledger.took("begin to follow");
+    let lease = || table.change::<Subscription>(key::subscription(tenant, &tenants_own, &listener.connection));
+    let taken = lease().set("lease", "evt_06dabr1bg1x01000000000000m").set("leased_until", i64::MAX).send();
+    taken.await.expect("it is leased");
+    lease().set("sent", 31).remove("lease").remove("leased_until").send().await.expect("it is let go");
+    ledger.took("send a number to who follows");
+    for n in 0..9 {
+        let other = Listener::opened(tenant, &format!("L0SM9cOFvHcCIh{n}="), "somebody", now);
+        table.put(&Subscription::begun(&other, &tenants_own, 30, "", 0)).await.expect("it begins");
+    }
+    ledger.prepared();
+    table.list_all(&key::subscriptions(tenant, &tenants_own)).await.expect("they are read");
+    ledger.took("who follows a channel, 10");
+
+    for n in 0..100 {
+        table.put(&Listener::opened(tenant, &format!("c{n}"), "somebody", now)).await.expect("it is opened");
+    }
+    ledger.prepared();
+    table.list_index(&key::listeners_by(now + SignedDuration::from_hours(1)), 100).await.expect("they are listed");
+    ledger.took("connections to be looked after, 100");
+}
+
+async fn sources(ledger: &mut Ledger) {
+    let (table, tenant, now) = (ledger.table.clone(), TenantId::new(), Timestamp::now());
+    let keyring = vault().keyring().await.expect("a keyring");
+    let event = |id: &str, status: &str, second: i64| {
+        let at = now + SignedDuration::from_secs(second);
+        let row = serde_json::json!({
+            "id": id, "status": status, "client_id": "c1", "provider_id": "p1", "note": "n".repeat(300), "updated_at": at,
+        });
+        let (record, table) = (row.to_string(), booking::BOOKINGS);
+        let change =
+            Change { operation: Operation::Update, schema: "public", table, record: Some(&record), old_record: None };
+        change.event(tenant, TraceId::new(), at, event::Origin::Live)
+    };
+    booking::keep(&table, &event("b1", "pending", 0)).await.expect("it is kept");
+    ledger.took("keep the first event of a booking, with its people");
+    let next = event("b1", "confirmed", 1);
+    booking::keep(&table, &next).await.expect("it is kept");
+    ledger.took("keep a further event of a booking");
+    booking::context(&table, &next).await;
+    ledger.took("the context of a delivery");
+
+    for n in 0..100 {
+        booking::keep(&table, &event(&format!("b{n}"), "pending", 2)).await.expect("it is kept");
+    }
+    ledger.prepared();
+    let keys: Vec<_> = (0..100).map(|n| key::kept(tenant, booking::BOOKINGS, &format!("b{n}"))).collect();
+    table.find_all(&keys).await.expect("they are read");
+    ledger.took("compare 100 rows with what came in");
+
+    for _ in 0..100 {
+        let source = Source {
+            tenant: TenantId::new(),
+            base_url: "https://abcdefghijkl.supabase.co".into(),
+            key: keyring.seal(["t", "source", "key"], &"sb_secret_x".into()).expect("it seals"),
+            fingerprint: "0a1b2c3d".into(),
+            tables: vec![Watched {
+                table: "bookings".into(),
+                cursor_column: "updated_at".into(),
+                id_column: "id".into(),
+            }],
+            since: now,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            due_at: now,
+            busy_until: 0,
+            marks: BTreeMap::new(),
+            last_run_at: None,
+            last_success_at: None,
+            failures: 0,
+            failing_since: None,
+            fault: None,
+        };
+        table.put(&source).await.expect("a source");
+    }
+    ledger.prepared();
+    table.list_index(&key::source_due(now), 100).await.expect("they are listed");
+    ledger.took("sources that are due, 100");
+
+    let date = |day: i8| Date::constant(2026, 11, day);
+    for day in 1..=7 {
+        let mut found = Day::new(tenant, date(day));
+        for n in 0..500 {
+            found.live.live(100 + n * 7);
+            found.repaired.repaired(200_000 + n * 900);
+        }
+        table.put(&found).await.expect("a day");
+    }
+    ledger.prepared();
+    table.list_all(&key::completeness_days(tenant, date(1), date(7))).await.expect("they are read");
+    ledger.took("the completeness of a week");
 }

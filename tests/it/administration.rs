@@ -45,7 +45,8 @@ async fn what_waits_can_be_cancelled_and_what_failed_put_away() {
     let world = World::new("cancel").await;
     let owner = world.token("owner").await;
     let (endpoint, _) = world.endpoint(&owner).await;
-    let closed = world.post(&format!("/api/v1/endpoints/{endpoint}/disable"), &owner, &json!({ "reason": "at work" })).await;
+    let closed =
+        world.post(&format!("/api/v1/endpoints/{endpoint}/disable"), &owner, &json!({ "reason": "at work" })).await;
     assert_eq!(closed.status, 200, "{}", closed.body);
     world.book("b1").await;
     let parked = world.settled(&owner, 1).await[0].clone();
@@ -58,7 +59,10 @@ async fn what_waits_can_be_cancelled_and_what_failed_put_away() {
 
     world.receiver.fail_next(&world.hook(), [Fault::status(422)]).await.unwrap();
     world.book("b2").await;
-    let dead = until(&world, &owner, "/api/v1/dead-letters", |page| page["deliveries"].as_array().is_some_and(|all| all.len() == 1)).await;
+    let dead = until(&world, &owner, "/api/v1/dead-letters", |page| {
+        page["deliveries"].as_array().is_some_and(|all| all.len() == 1)
+    })
+    .await;
     let path = format!("/api/v1/deliveries/{}/discard", dead["deliveries"][0]["id"].as_str().unwrap());
     let discarded = world.post(&path, &owner, &json!({ "reason": "a test" })).await;
     assert_eq!((discarded.status, &discarded.body["data"]["state"]), (200, &json!("discarded")), "{}", discarded.body);
@@ -90,10 +94,14 @@ async fn an_endpoint_is_tested_told_of_and_taken_away() {
     world.book("b1").await;
     let sent = world.receiver.wait_for(&world.hook(), 2).await.unwrap().remove(1);
     let body: Value = serde_json::from_str(&sent.body.unwrap()).unwrap();
-    assert_eq!((&body["type"], &body["data"]["booking_event"]["id"]), (&json!("booking.updated"), &json!("b1")), "{body}");
+    assert_eq!(
+        (&body["type"], &body["data"]["booking_event"]["id"]),
+        (&json!("booking.updated"), &json!("b1")),
+        "{body}"
+    );
     world.settled(&owner, 1).await;
     let stats = world.get(&format!("{path}/stats"), &owner).await;
-    assert_eq!((stats.status, &stats.body["data"]["succeeded"]), (200, &json!(1)), "{}", stats.body);
+    assert_eq!((stats.status, &stats.body["data"]["totals"]["succeeded"]), (200, &json!(1)), "{}", stats.body);
 
     let shown = world.get(&path, &owner).await;
     let etag = shown.headers["etag"].to_str().unwrap().to_owned();
@@ -130,7 +138,7 @@ async fn a_trace_tells_the_story_to_its_end() {
     let world = World::new("trace").await;
     let owner = world.token("owner").await;
     world.endpoint(&owner).await;
-    world.receiver.set_mode(&world.hook(), Mode::Accepted).await.unwrap();
+    world.receiver.set_mode(&world.hook(), Mode::Up).await.unwrap();
     let trace = world.book("b1").await.body["data"]["trace_id"].as_str().unwrap().to_owned();
     world.settled(&owner, 1).await;
     let sent = world.receiver.wait_for(&world.hook(), 1).await.unwrap().remove(0);

@@ -4,8 +4,10 @@
 
 #![cfg(test)]
 
+mod administration;
 mod automation;
 mod bookings;
+mod completeness;
 mod crm;
 mod dashboard;
 mod door;
@@ -13,5 +15,6 @@ mod faults;
 mod hygiene;
 mod live;
 mod make_operations;
+mod receivers;
 mod samples;
 mod world;

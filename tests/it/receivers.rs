@@ -36,7 +36,13 @@ async fn nothing_is_sent_to_a_scenario_that_is_off_and_all_of_it_when_it_is_on()
 }
 
 /// Looks again and again until the endpoint is in that state: a source is looked at no more often than its lease says.
-async fn wait_until(world: &World, owner: &str, endpoint: &str, state: &str, look: &impl AsyncFn() -> serde_json::Value) {
+async fn wait_until(
+    world: &World,
+    owner: &str,
+    endpoint: &str,
+    state: &str,
+    look: &impl AsyncFn() -> serde_json::Value,
+) {
     let mut shown = serde_json::Value::Null;
     for _ in 0..150 {
         look().await;

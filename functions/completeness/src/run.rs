@@ -12,7 +12,8 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use shared::{
-    Error, Result, key, metrics, notice,
+    Error, Result, key, metrics,
+    notice::Notice,
     source::{Day, Mark, Source, Watched},
     table::Change,
     tenant::Zone,
@@ -133,7 +134,7 @@ impl<'a> Run<'a> {
                     self.source.marks.insert(watched.table.clone(), mark);
                     tell(&days);
                     // Where there is nothing to count, the place may as well be put down later.
-                    if !days.is_empty() && !self.put_down(days, |change| change).await? {
+                    if !days.is_empty() && !self.put_down(days, None, |change| change).await? {
                         return Err(Stop::Changed);
                     }
                 }
@@ -178,6 +179,7 @@ impl<'a> Run<'a> {
     async fn put_down<'t>(
         &'t self,
         days: BTreeMap<Date, Day>,
+        notice: Option<&Notice>,
         further: impl FnOnce(Change<'t, Source>) -> Change<'t, Source>,
     ) -> Result<bool> {
         let table = &self.deps.table;
@@ -194,24 +196,15 @@ impl<'a> Run<'a> {
             day.merge(&found)?;
             transaction = transaction.put(&day);
         }
+        if let Some(notice) = notice {
+            transaction = transaction.put(notice);
+        }
         transaction.send().await
     }
 
     async fn end(self, finished: bool, fault: Option<Fault>) -> Result<Turn> {
         let Source { tenant, failures, failing_since, .. } = self.source;
-        let since = failing_since.unwrap_or(self.now);
-        let host = &self.source.base_url;
-        match &fault {
-            Some(fault) if failures + 1 == TOLD_AFTER => {
-                let detail = format!("{host} cannot be compared with what came in: {fault}");
-                notice::give(&self.deps.table, tenant, "source_failing", tenant.to_string(), detail, since).await?;
-            }
-            None if failures >= TOLD_AFTER => {
-                let detail = format!("{host} can be compared with what came in again");
-                notice::give(&self.deps.table, tenant, "source_recovered", tenant.to_string(), detail, since).await?;
-            }
-            _ => {}
-        }
+        let notice = self.notice(fault.as_ref());
         let pause = match &fault {
             Some(Fault::Busy { retry_after: Some(seconds) }) => {
                 AGAIN.max(SignedDuration::from_secs((*seconds).min(86_400).cast_signed()))
@@ -222,8 +215,9 @@ impl<'a> Run<'a> {
         let due_at = self.time() + pause;
         let date = self.now.to_zoned(self.zone.rules().clone()).date();
         let run = Day { runs: 1, failures: u64::from(fault.is_some()), ..Day::new(tenant, date) };
+        let since = failing_since.unwrap_or(self.now);
         let ended = self
-            .put_down(BTreeMap::from([(date, run)]), |change| {
+            .put_down(BTreeMap::from([(date, run)]), notice.as_ref(), |change| {
                 let change = change
                     .set("busy_until", 0)
                     .set("due_at", due_at)
@@ -241,6 +235,9 @@ impl<'a> Run<'a> {
                 }
             })
             .await?;
+        if let Some(notice) = notice.filter(|_| ended) {
+            notice.tell();
+        }
         Ok(match fault {
             _ if !ended => Turn::Busy,
             Some(fault) => {
@@ -251,6 +248,21 @@ impl<'a> Run<'a> {
             None if finished => Turn::Done,
             None => Turn::Unfinished,
         })
+    }
+
+    /// What a person should know now: that the source cannot be read for a while, and that it can again.
+    fn notice(&self, fault: Option<&Fault>) -> Option<Notice> {
+        let Source { tenant, base_url, failures, .. } = &self.source;
+        let (name, detail) = match fault {
+            Some(fault) if failures + 1 == TOLD_AFTER => {
+                ("source_failing", format!("{base_url} cannot be compared with what came in: {fault}"))
+            }
+            None if *failures >= TOLD_AFTER => {
+                ("source_recovered", format!("{base_url} can be compared with what came in again"))
+            }
+            _ => return None,
+        };
+        Some(Notice::of(*tenant, name, tenant.to_string(), detail, self.now))
     }
 
     fn time(&self) -> Timestamp {

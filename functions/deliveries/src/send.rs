@@ -2,6 +2,7 @@
 
 mod attempt;
 mod check;
+mod gone;
 mod health;
 
 use std::{

@@ -2,9 +2,9 @@
 //! once.
 //!
 //! Two kinds of caller change it. Deliveries do by how they fare (`to`). Whoever watches a receiver from outside does by
-//! what the receiver says of itself: [`hold_for_receiver`], [`open_after_receiver`] and [`set_pace`] write the change and
-//! its notice together, so that a function killed at any line has done both or neither. All may be called again and
-//! again with what is the case; only a change writes anything.
+//! what the receiver says of itself, by [`hold_for_receiver`], [`open_after_receiver`] and [`set_pace`], and gives the
+//! notice, which names the cause. These may be called again and again with what is the case; only a change writes
+//! anything.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ const SOON: SignedDuration = SignedDuration::from_mins(1);
 ///
 /// `endpoint` is as it was read a moment ago. One that fails on its own, held for that, is held for this from now on. One
 /// that a person or a 410 has closed stays closed.
-pub async fn hold_for_receiver(table: &Table, endpoint: &Endpoint, reason: &str, now: Timestamp) -> Result<bool> {
+pub async fn hold_for_receiver(table: &Table, endpoint: &Endpoint, reason: &str) -> Result<bool> {
     if endpoint.state == Disabled || is_held_for_receiver(endpoint) {
         return Ok(false);
     }
     let change = change(table, endpoint, Held, reason).set("held_by", Holder::Receiver).remove("check_at");
-    together(table, change.index(None), &notice(endpoint, Held, reason, now)).await
+    change.index(None).write().await
 }
 
 /// The receiver is at work again: what waited is sent, oldest first, at the endpoint's pace. Whether that is new.
@@ -52,7 +52,7 @@ pub async fn open_after_receiver(
         return Ok(false);
     }
     let change = looked_after(change(table, endpoint, Active, reason), endpoint, now).set("opened_at", now);
-    let opened = together(table, change, &notice(endpoint, Active, reason, now)).await?;
+    let opened = change.write().await?;
     if opened {
         queue.send(&check(endpoint), Duration::ZERO).await?;
     }
@@ -60,7 +60,7 @@ pub async fn open_after_receiver(
 }
 
 /// From now on the endpoint is sent so many percent of its full pace, 1 to 100. Whether that is new.
-pub async fn set_pace(table: &Table, endpoint: &Endpoint, percent: u8, reason: &str, now: Timestamp) -> Result<bool> {
+pub async fn set_pace(table: &Table, endpoint: &Endpoint, percent: u8) -> Result<bool> {
     let percent = percent.clamp(1, 100);
     if endpoint.pace == percent {
         return Ok(false);
@@ -70,12 +70,7 @@ pub async fn set_pace(table: &Table, endpoint: &Endpoint, percent: u8, reason: &
         .set("pace", percent)
         .when_there()
         .when_or_missing("pace", endpoint.pace);
-    let (name, word) = match percent {
-        100 => ("endpoint_at_full_pace", "is sent at its full pace again".to_owned()),
-        _ => ("endpoint_slowed", format!("is sent at {percent} % of its pace")),
-    };
-    let detail = format!("{} {word}: {reason}", endpoint.name);
-    together(table, change, &Notice::of(endpoint.tenant, name, endpoint.id.to_string(), detail, now)).await
+    change.write().await
 }
 
 /// Whether its receiver holds it.
@@ -150,13 +145,4 @@ fn notice(endpoint: &Endpoint, state: State, reason: &str, now: Timestamp) -> No
     };
     let detail = format!("{} {word}: {reason}", endpoint.name);
     Notice::of(endpoint.tenant, name, endpoint.id.to_string(), detail, now)
-}
-
-/// The change and its notice, both or neither.
-async fn together(table: &Table, change: Change<'_, Endpoint>, notice: &Notice) -> Result<bool> {
-    let written = table.transact().change(change).put(notice).send().await?;
-    if written {
-        notice.tell();
-    }
-    Ok(written)
 }

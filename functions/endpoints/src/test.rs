@@ -83,6 +83,9 @@ pub struct Tested {
 /// signed, with its key, in its own form. The event is a made-up booking, every id of which begins with `test-`; for an
 /// automation's own endpoint a made-up execution.
 ///
+/// The answer is that of `testMakeWebhook` in the booking events document, without an envelope: 200 whatever came of it, and
+/// `success` says whether the receiver has taken it.
+///
 /// For owners; 10 a minute. It is no delivery: it is not logged, not tried again, and says nothing of the endpoint's health.
 #[utoipa::path(
     post,
@@ -110,7 +113,7 @@ async fn send(deps: &Deps, call: &Call, owner: &Person, id: EndpointId) -> Resul
     let message = Message { id: &event.id.to_string(), trace: event.trace, body };
     let answer = post::once(&keyring, &deps.egress, &endpoint, message, call.now).await?;
 
-    Ok(Reply::ok(Tested::of(event.id, answer)))
+    Ok(Reply::plain(Tested::of(event.id, answer)))
 }
 
 async fn limit(deps: &Deps, call: &Call, tenant: TenantId, id: EndpointId) -> Result<()> {

@@ -96,6 +96,11 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 }
 
 async fn write(deps: &Deps, endpoint: &Endpoint, changes: Changes) -> Result<Endpoint> {
+    let elsewhere = changes.host.as_ref().is_some_and(|host| *host != endpoint.host);
+    if elsewhere && endpoint.make_key.is_some() && changes.make_api_key.is_none() {
+        // The key must not follow to an address that its giver has not seen.
+        return Err(Error::invalid("/make_api_key", "give it again, or null: the new url leads to another host"));
+    }
     let keyring = deps.vault.keyring().await?;
     let (tenant, id) = (endpoint.tenant.to_string(), endpoint.id.to_string());
     let seal = |field, text: &SecretString| keyring.seal(Endpoint::place(&tenant, &id, field), text);

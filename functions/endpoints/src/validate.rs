@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use shared::{
     Result,
+    automation::EXECUTED,
     boot::{Aws, Missing},
     egress::{Astray, Egress},
     endpoint::{Endpoint, Holder, State, fits, is_target},
@@ -21,14 +22,20 @@ use url::Url;
 use utoipa::ToSchema;
 
 /// The types of event that there are.
-pub const KNOWN: [&str; 7] = [
+pub const KNOWN: [&str; 13] = [
     "booking.created",
     "booking.updated",
     "booking.deleted",
     "booking_event.created",
     "booking_event.updated",
     "booking_event.deleted",
-    "automation.executed",
+    "client.created",
+    "client.updated",
+    "client.deleted",
+    "provider.created",
+    "provider.updated",
+    "provider.deleted",
+    EXECUTED,
 ];
 /// A rotation that lasts longer than this from now is worth a word.
 const LONG: SignedDuration = SignedDuration::from_hours(24);

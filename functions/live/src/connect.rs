@@ -48,7 +48,7 @@ pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
         return Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) });
     }
 
-    let listener = Listener::opened(person.tenant, &said.connection, &person.subject, person.role, said.now);
+    let listener = Listener::opened(person.tenant, &said.connection, &person.subject, said.now);
     let mut looked = false;
     for attempt in 0..TRIES {
         let presence = deps.table.find_now(listener_presence(&listener)).await?;
@@ -85,12 +85,7 @@ fn open_seats(presence: Option<&Presence>, listener: &Listener) -> Vec<Seat> {
 }
 
 /// Takes it in, where nobody else of the person came in since `presence` was read.
-async fn admit(
-    table: &Table,
-    listener: &Listener,
-    presence: Option<&Presence>,
-    mut seats: Vec<Seat>,
-) -> Result<bool> {
+async fn admit(table: &Table, listener: &Listener, presence: Option<&Presence>, mut seats: Vec<Seat>) -> Result<bool> {
     seats.push(Seat { connection: listener.connection.clone(), at: listener.connected_at });
     let revision = presence.map_or(0, |presence| presence.revision);
     let seated = table

@@ -1,7 +1,8 @@
 //! Stream of the table: keeps what a new event says, gives it its numbers, and sends it to whoever follows.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,7 @@ use shared::{
     booking::{self, Subjects},
     boot::{Aws, Changed, Missing},
     event::Event,
+    id::TenantId,
     key,
     listener::Subscription,
     live::Channel,
@@ -30,16 +32,18 @@ use crate::{
 const AT_ONCE: usize = 32;
 /// An event is sent for so long at most: whoever follows and got nothing by then gets it with the next event, or ping.
 const SENDING: Duration = Duration::from_secs(5);
-/// And when that was not enough, nothing is sent for so long: the stream goes on.
+/// And when that was not enough, nothing is sent to its tenant for so long: the stream goes on.
 const QUIET: Duration = Duration::from_secs(15);
+/// A follower that lacks more than so many is not caught up with here, where all tenants wait: its own next message does.
+const CLOSE: u64 = 10;
 
 /// What following needs.
 pub struct Deps {
     table: Table,
     numbers: Numbers,
     pump: Pump,
-    /// Nothing is sent until then, in milliseconds since 1970.
-    quiet_until: AtomicI64,
+    /// To these nothing is sent until then.
+    quiet: Mutex<HashMap<TenantId, Instant>>,
 }
 
 impl Deps {
@@ -52,7 +56,18 @@ impl Deps {
     /// With that pump, whose table has to be a consistent one.
     pub fn new(pump: Pump) -> Self {
         let table = pump.table.clone();
-        Self { numbers: Numbers::new(table.clone()), table, pump, quiet_until: AtomicI64::new(0) }
+        Self { numbers: Numbers::new(table.clone()), table, pump, quiet: Mutex::default() }
+    }
+
+    fn is_quiet(&self, tenant: TenantId) -> bool {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.retain(|_, until| *until > Instant::now());
+        quiet.contains_key(&tenant)
+    }
+
+    fn hush(&self, tenant: TenantId) {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.insert(tenant, Instant::now() + QUIET);
     }
 }
 
@@ -85,14 +100,8 @@ async fn keep(table: &Table, event: &Event) -> Result<()> {
     }
 }
 
-async fn send(
-    deps: &Deps,
-    event: &Event,
-    body: Box<serde_json::value::RawValue>,
-    given: Given,
-) -> Result<()> {
-    let now = Timestamp::now().as_millisecond();
-    if given.is_empty() || now < deps.quiet_until.load(Ordering::Relaxed) {
+async fn send(deps: &Deps, event: &Event, body: Box<serde_json::value::RawValue>, given: Given) -> Result<()> {
+    if given.is_empty() || deps.is_quiet(event.tenant) {
         return Ok(());
     }
     let looked = given.iter().map(|(channel, number)| lacking(&deps.table, event, channel, *number));
@@ -100,19 +109,18 @@ async fn send(
     let mut shown = Shown { number: 0, event: body };
     for ((channel, number), lacking) in given.iter().zip(try_join_all(looked).await?) {
         shown.number = *number;
-        let text = message(channel, &shown)?;
+        let text: Arc<str> = message(channel, &shown)?.into();
         followers.extend(lacking.into_iter().map(|follower| (follower, *number, text.clone())));
     }
     let lease = event.id.to_string();
-    let bounds = Bounds { until: Instant::now() + SENDING, most: usize::MAX };
+    let bounds = Bounds { until: Instant::now() + SENDING, most: CLOSE as usize };
     let sending = stream::iter(followers).for_each_concurrent(AT_ONCE, |(follower, number, text)| {
         let lease = &lease;
         async move { send_to(deps, &follower, (number, &text), lease, bounds).await }
     });
     if tokio::time::timeout(SENDING + PATIENCE, sending).await.is_err() {
-        let quiet = i64::try_from(QUIET.as_millis()).unwrap_or(i64::MAX);
-        deps.quiet_until.store(Timestamp::now().as_millisecond() + quiet, Ordering::Relaxed);
-        tracing::warn!("sending took too long; nothing is sent for {QUIET:?}");
+        deps.hush(event.tenant);
+        tracing::warn!(tenant.id = %event.tenant, "sending took too long; nothing is sent to this tenant for {QUIET:?}");
     }
     Ok(())
 }
@@ -126,6 +134,9 @@ async fn lacking(table: &Table, event: &Event, channel: &Channel, number: u64) -
 
 async fn send_to(deps: &Deps, to: &Subscription, in_hand: (u64, &str), lease: &str, bounds: Bounds) {
     let pumped = async {
+        if in_hand.0 - to.sent > CLOSE {
+            return deps.pump.want(to, in_hand.0).await.map(drop);
+        }
         if deps.pump.push(to, in_hand, lease, bounds).await? == Pumped::Gone {
             leave(&deps.table, to.tenant, &to.connection).await?;
             // Of a connection that was removed while it subscribed.

@@ -76,9 +76,16 @@ pub struct NumberedEvent {
 }
 
 /// The page that a call asks for, of a channel of its own tenant that it may follow.
-pub async fn page(deps: &Deps, call: &Call, channel: impl FnOnce(String) -> Channel, kind: &'static str) -> Result<Reply> {
+pub async fn page(
+    deps: &Deps,
+    call: &Call,
+    channel: impl FnOnce(String) -> Channel,
+    kind: &'static str,
+) -> Result<Reply> {
     let person = deps.gate.person(call, Role::Agent).await?.of_whole_tenant()?;
     let channel = channel(call.part("id", kind)?);
+    // An id that no channel can have is nobody's.
+    channel.to_string().parse::<Channel>().map_err(|_| Error::NotFound { kind })?;
     let part = Part::read(call)?;
     allowed(deps, &person, &channel, kind).await?;
     let keyring = deps.vault.keyring().await?;

@@ -59,6 +59,10 @@ enum Asked {
 /// May come twice: subscribing anew replaces, the rest changes nothing.
 pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
     let Pump { table, sockets, .. } = &deps.pump;
+    if let Some(wait) = too_many(deps, &said).await? {
+        let told = Told::of_error(&wait, None).text()?;
+        return sockets.post(&said.connection, &told).await.map(drop).or(Ok(()));
+    }
     let Some(listener) = heard(deps, &said).await? else {
         // Nobody knows it: its client connects anew.
         return sockets.close(&said.connection).await.map(drop);
@@ -77,7 +81,10 @@ pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
         Ok(reached) => reached,
         Err(error) => {
             log(&error);
-            sockets.post(&said.connection, &Told::of_error(&error, about.as_ref()).text()?).await.unwrap_or(Reached::There)
+            sockets
+                .post(&said.connection, &Told::of_error(&error, about.as_ref()).text()?)
+                .await
+                .unwrap_or(Reached::There)
         }
     };
     match reached {
@@ -94,6 +101,16 @@ fn log(error: &Error) {
     }
 }
 
+/// Before anything else is done for a message, whatever it says.
+async fn too_many(deps: &Deps, said: &Said) -> Result<Option<Error>> {
+    let who = format!("live/{}", said.connection);
+    let now = said.now.as_millisecond();
+    Ok(match deps.limits.draw(&deps.pump.table, said.person.tenant, &who, WORDS, now).await? {
+        Drawn::Wait(ms) => Some(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) }),
+        Drawn::Token { .. } | Drawn::Unknown => None,
+    })
+}
+
 /// Notes that its client is there. `None` for a connection that is not known.
 async fn heard(deps: &Deps, said: &Said) -> Result<Option<Listener>> {
     let key = || key::listener(said.person.tenant, &said.connection);
@@ -104,11 +121,6 @@ async fn heard(deps: &Deps, said: &Said) -> Result<Option<Listener>> {
 }
 
 async fn act(deps: &Deps, said: &Said, listener: Listener, asked: Asked) -> Result<Reached> {
-    let who = format!("live/{}", said.connection);
-    let now = said.now.as_millisecond();
-    if let Drawn::Wait(ms) = deps.limits.draw(&deps.pump.table, said.person.tenant, &who, WORDS, now).await? {
-        return Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) });
-    }
     let bounds = Bounds { until: Instant::now() + WORKING, most: deps.most };
     match asked {
         Asked::Subscribe(channel, since) => {

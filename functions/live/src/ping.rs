@@ -46,9 +46,11 @@ async fn heads<'c>(
     listener: &Listener,
     channels: impl IntoIterator<Item = &'c Channel>,
 ) -> Result<Vec<(Channel, u64)>> {
-    try_join_all(channels.into_iter().map(|channel| async move {
-        Ok((channel.clone(), head(&pump.table, listener.tenant, channel).await?))
-    }))
+    try_join_all(
+        channels
+            .into_iter()
+            .map(|channel| async move { Ok((channel.clone(), head(&pump.table, listener.tenant, channel).await?)) }),
+    )
     .await
 }
 

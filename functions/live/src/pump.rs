@@ -90,7 +90,7 @@ impl Pump {
             }
             if now.lease.as_deref() == Some(lease) {
                 tokio::time::sleep(STEP).await;
-            } else if now.wanted >= number && now.lease.is_some() || self.leave(to, number).await? {
+            } else if now.wanted >= number && now.lease.is_some() || self.want(to, number).await? {
                 return Ok(Pumped::Elsewhere);
             }
         }
@@ -116,7 +116,7 @@ impl Pump {
         loop {
             let (messages, more) = match in_hand.take() {
                 Some((number, text)) => (vec![(number, text.to_owned())], false),
-                None => turn.read().await?,
+                None => turn.read(bounds.most).await?,
             };
             let found = !messages.is_empty();
             for (number, text) in messages {
@@ -164,7 +164,7 @@ impl Pump {
     }
 
     /// Leaves a number to whoever holds the lease. `false` where nobody does any longer.
-    async fn leave(&self, to: &Subscription, number: u64) -> Result<bool> {
+    pub async fn want(&self, to: &Subscription, number: u64) -> Result<bool> {
         let change = self.table.change::<Subscription>(of(to)).set("wanted", number);
         Ok(change.when_below("wanted", number).when_at_least("leased_until", 0).send().await?.is_some())
     }
@@ -201,13 +201,14 @@ enum Finished {
 
 impl Turn<'_> {
     /// The next messages, and whether there may be more behind them.
-    async fn read(&self) -> Result<(Vec<(u64, String)>, bool)> {
+    async fn read(&self, most: usize) -> Result<(Vec<(u64, String)>, bool)> {
         let (table, channel) = (&self.pump.table, &self.held.channel);
         let next = key::live_entries(self.held.tenant, channel, self.sent + 1, LAST);
-        let entries = table.list(&next, Page::first(PAGE)).await?.rows;
+        let page = PAGE.min(u16::try_from(most).unwrap_or(PAGE)).max(1);
+        let entries = table.list(&next, Page::first(page)).await?.rows;
         let shown = shown::read(table, &self.pump.stage, &entries).await?;
         let messages = shown.iter().map(|shown| Ok((shown.number, message(channel, shown)?)));
-        Ok((messages.collect::<Result<_>>()?, entries.len() == usize::from(PAGE)))
+        Ok((messages.collect::<Result<_>>()?, entries.len() == usize::from(page)))
     }
 
     fn mine(&self) -> shared::table::Change<'_, Subscription> {

@@ -113,7 +113,9 @@ async fn look_after(deps: &Deps, listed: &Listed, now: Timestamp) -> Result<Done
 /// Told first and noted then: who is killed between tells twice.
 async fn tell(deps: &Deps, mut listener: Listener, reason: Reason) -> Result<Done> {
     let (closes_at, detail) = match reason {
-        Reason::TwoHours => (listener.expires_at(), "a connection lasts two hours: open another one and subscribe with since"),
+        Reason::TwoHours => {
+            (listener.expires_at(), "a connection lasts two hours: open another one and subscribe with since")
+        }
         Reason::Idle => (listener.idle_at(), "say something to stay"),
     };
     let closing = Told::Closing { reason, closes_at, detail }.text()?;

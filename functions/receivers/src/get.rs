@@ -93,7 +93,7 @@ fn view(endpoint: Endpoint, receiver: Option<Receiver>, account: Option<&Account
         Some(receiver) => (receiver.hook, receiver.scenario, Some(receiver.seen_at)),
         None => (None, None, None),
     };
-    let fill = |hook: &Hook| Some(hook.queue_count? * 100 / hook.queue_limit.filter(|limit| *limit > 0)?);
+    let fill = |hook: &Hook| hook.queue_count?.saturating_mul(100).checked_div(hook.queue_limit?);
     ReceiverView {
         endpoint_id: endpoint.id,
         endpoint_state: endpoint.state,

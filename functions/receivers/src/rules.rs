@@ -66,13 +66,20 @@ pub fn forget(name: &str, before: &Receiver, now: Timestamp) -> Receiver {
     after
 }
 
-/// When to look again: soon where the queue moves, and half of it is taken or would be by the next look.
+/// When to look again: soon where the queue moves, and half of it is taken or would be by the next look; and where what was
+/// kept is sent now.
 pub fn next_look(before: &Receiver, after: &Receiver) -> SignedDuration {
     let known =
         |receiver: &Receiver| receiver.hook.as_ref().and_then(|hook| Some((hook.queue_count?, hook.queue_limit?)));
     let Some((count, limit)) = known(after) else { return INTERVAL };
-    // What is held is not sent: nothing of ours can fill the queue.
-    if after.holds() || known(before).is_some_and(|(earlier, _)| earlier == count) && before.fill == after.fill {
+    // What is held is not sent: nothing of ours can fill the queue. What was kept comes at once.
+    if after.holds() {
+        return INTERVAL;
+    }
+    if before.holds() {
+        return HURRY;
+    }
+    if known(before).is_some_and(|(earlier, _)| earlier == count) && before.fill == after.fill {
         return INTERVAL;
     }
     let growth = known(before).map_or(0, |(earlier, _)| count.saturating_sub(earlier));

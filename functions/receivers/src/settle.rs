@@ -113,7 +113,8 @@ async fn turn(reach: Reach<'_>, listed: &Endpoint, known: &Receiver, hold: bool,
     let Reach { table, queue } = reach;
     let held = turn::is_held_for_receiver(listed);
     let open = matches!(listed.state, Active | Degraded);
-    let pace = known.fill.pace().filter(|_| !known.holds() && (held || open));
+    // Full pace comes back whatever its state is.
+    let pace = known.fill.pace().filter(|pace| !known.holds() && (held || open || *pace == 100));
     if !(hold && open || pace.is_some() && (held || pace != Some(listed.pace))) {
         return Ok(());
     }
@@ -122,13 +123,13 @@ async fn turn(reach: Reach<'_>, listed: &Endpoint, known: &Receiver, hold: bool,
     };
     if hold {
         if matches!(endpoint.state, Active | Degraded) {
-            turn::hold_for_receiver(table, &endpoint, &reason(known), now).await?;
+            turn::hold_for_receiver(table, &endpoint, &reason(known)).await?;
         }
         return Ok(());
     }
     if let Some(pace) = pace {
         // First the pace: what was kept is sent at it.
-        turn::set_pace(table, &endpoint, pace, &reason(known), now).await?;
+        turn::set_pace(table, &endpoint, pace).await?;
         turn::open_after_receiver(table, queue, &endpoint, &reason(known), now).await?;
     }
     Ok(())

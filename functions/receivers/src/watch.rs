@@ -128,9 +128,11 @@ pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watche
         }
         tokio::time::sleep(wait).await;
     }
-    metrics::count("ReceiverLooks", (watched.answered + watched.unanswered).into());
-    if watched.failed + watched.unanswered > 0 {
-        metrics::count("ReceiverLooksFailed", (watched.failed + watched.unanswered).into());
+    let Watched { answered, unanswered, failed } = watched;
+    for (name, n) in [("ReceiverLooks", answered), ("ReceiverLooksFailed", unanswered + failed)] {
+        if n > 0 {
+            metrics::count(name, n.into());
+        }
     }
     Ok(watched)
 }

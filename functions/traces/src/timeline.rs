@@ -215,7 +215,14 @@ fn now(delivery: &Delivery, attempts: &[Attempt], story: &Story) -> Option<Momen
         }
         State::Delivered | State::Failed | State::Dead | State::Cancelled | State::Discarded => {
             let at = delivery.ended_at.or_else(|| attempts.last().map(ended)).unwrap_or(delivery.accepted_at);
-            Some(Moment { at, step: Step::Ended { delivery_id, state: delivery.state, result: delivery.last.clone() } })
+            Some(Moment {
+                at,
+                step: Step::Ended {
+                    delivery_id,
+                    state: delivery.state,
+                    result: delivery.reason.clone().or_else(|| delivery.last.clone()),
+                },
+            })
         }
     }
 }

@@ -18,15 +18,17 @@ pub struct Upstream {
     pub authority: String,
     /// What is put before each path: `/_aws/execute-api/{api}/{stage}`.
     pub prefix: String,
-    /// What is put before the path at which WebSockets are opened, which names the stage: `/_aws/execute-api/{api}`.
+    /// What is put before the path at which sockets are opened, which names the stage: `/_aws/execute-api/{api}`.
     pub sockets: String,
 }
 
-/// Where WebSockets are opened: the stage of their API.
+/// Where sockets are opened: the stage of their API.
 pub const SOCKETS: &str = "/live";
 
 struct Proxy {
     client: Client<HttpConnector, Incoming>,
+    /// For what is upgraded: the emulator closes a connection on which it refused that, and says so to nobody.
+    upgrades: Client<HttpConnector, Incoming>,
     upstream: Upstream,
     port: u16,
 }
@@ -36,6 +38,7 @@ pub async fn serve(listener: TcpListener, upstream: Upstream) -> io::Result<()> 
     let proxy = Arc::new(Proxy {
         // Shorter than the emulator keeps a connection, so that it is never the one to close it first.
         client: Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build_http(),
+        upgrades: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http(),
         upstream,
         port: listener.local_addr()?.port(),
     });
@@ -69,7 +72,8 @@ impl Proxy {
         self.forwarded(&mut request, peer);
 
         let client_side = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
-        let mut response = match self.client.request(request).await {
+        let client = if client_side.is_some() { &self.upgrades } else { &self.client };
+        let mut response = match client.request(request).await {
             Ok(response) => response,
             Err(error) => {
                 return plain(StatusCode::BAD_GATEWAY, &format!("The emulator does not answer: {error}"));

@@ -10,10 +10,13 @@
 //! written before the person is read, and the person before the links are read: whichever of two that cross comes last
 //! sees the other. Names are put in where the row has not changed since it was read, else once more.
 
+use std::time::Duration;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{BOOKING_EVENTS, BOOKINGS, CLIENTS, Kept, PROVIDERS, id_in, parsed, version};
 use crate::{
@@ -29,6 +32,8 @@ use crate::{
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// When a person changes, so many of its bookings are told at once, the newest; the others at their own next event.
 pub const MOST_BOOKINGS: u16 = 200;
+/// And in so long.
+const TELLING: Duration = Duration::from_secs(2);
 /// So many of them at the same time.
 const AT_ONCE: usize = 10;
 /// A booking that changes under us is read again so many times.
@@ -67,7 +72,15 @@ pub async fn keep(table: &Table, event: &Event) -> Result<()> {
     let Some(kept) = report.write(table).await? else { return Ok(()) };
     match kept.table.as_str() {
         BOOKINGS => name_people(table, kept).await,
-        CLIENTS | PROVIDERS => tell_bookings(table, &kept).await,
+        CLIENTS | PROVIDERS => {
+            // Who has many large bookings must not keep the others waiting: an untold one is told at its next event.
+            match timeout(TELLING, tell_bookings(table, &kept)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(error = ?error, "not all bookings of a person were told: {error}"),
+                Err(_) => tracing::warn!("not all bookings of a person were told in {TELLING:?}"),
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -143,8 +143,11 @@ pub fn details(booking: &Columns<'_>) -> String {
 /// What it tells of a person: of the table `providers`, `company_name` too.
 pub fn person(table: &str, row: &Columns<'_>) -> String {
     let fields = ["id", "name", "email"].into_iter().chain((table == PROVIDERS).then_some("company_name"));
-    object(fields.filter_map(|field| Some((field, *row.get(field)?))))
+    object(fields.filter_map(|field| Some((field, *row.get(field).filter(|value| value.get().len() <= LONGEST)?))))
 }
+
+/// The longest value that is told of a person: it is stored again with each of its bookings.
+const LONGEST: usize = 1_024;
 
 /// Whether what is told of a person is about the one with this id.
 pub fn is_of(info: &str, id: &RawValue) -> bool {

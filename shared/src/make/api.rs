@@ -212,7 +212,7 @@ impl Api {
     async fn turn(&self, caller: &Caller) -> Result<(), Failure> {
         loop {
             let now = Timestamp::now().as_millisecond();
-            match self.limits.draw(&self.table, caller.tenant, "make", caller.rate, now).await? {
+            match self.limits.draw(&self.table, caller.tenant, "api of make.com", caller.rate, now).await? {
                 Drawn::Token { .. } | Drawn::Unknown => return Ok(()),
                 Drawn::Wait(ms) if ms <= WORTH_WAITING_MS => {
                     tokio::time::sleep(Duration::from_millis(ms.unsigned_abs())).await;
@@ -264,18 +264,21 @@ fn said(body: &str) -> Option<String> {
     Some(said.chars().filter(|c| !c.is_control()).take(200).collect())
 }
 
+/// What was asked for. Why it cannot be read would show a piece of it.
 fn one<T: DeserializeOwned>(value: Option<Value>) -> Result<T, Failure> {
     let value = value.ok_or(Failure::Odd("what was asked for is not in it".into()))?;
-    serde_json::from_value(value).map_err(|cause| Failure::Odd(cause.to_string().into()))
+    serde_json::from_value(value).map_err(|_| Failure::Odd("what was asked for is of another form".into()))
 }
 
 /// The rows of a list. One that cannot be read does not hide the others.
 fn rows<T: DeserializeOwned>(list: Option<Value>) -> Result<Vec<T>, Failure> {
     let Some(Value::Array(list)) = list else { return Err(Failure::Odd("there is no list in it".into())) };
-    let read = |row| {
-        serde_json::from_value(row).inspect_err(|cause| tracing::warn!(%cause, "a row of Make.com was passed over"))
-    };
-    Ok(list.into_iter().filter_map(|row| read(row).ok()).collect())
+    let told = list.len();
+    let rows: Vec<T> = list.into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect();
+    if rows.len() < told {
+        tracing::warn!(rows = told - rows.len(), "rows of Make.com were of another form, and passed over");
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

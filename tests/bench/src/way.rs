@@ -73,7 +73,7 @@ pub async fn measure() -> Result<Way> {
         desk.update(n).await?;
     }
     let [door, routed, numbered, sent] = desk.update(2).await?;
-    let listener = Listener::opened(desk.tenant, "connection", "owner", Role::Owner, Timestamp::now());
+    let listener = Listener::opened(desk.tenant, "connection", "owner", Timestamp::now());
     let last = head(&desk.aside, desk.tenant, &Channel::Tenant).await?;
     desk.aside.put(&Subscription::begun(&listener, &Channel::Tenant, last, "ended", 0)).await?;
     desk.update(3).await?;

@@ -91,6 +91,59 @@ async fn the_same_change_five_times_at_once_is_stored_once() {
 }
 
 #[tokio::test]
+async fn a_change_is_known_however_it_is_written() {
+    let world = World::new().await;
+    let by_trigger = r#"{"type": "UPDATE", "table": "bookings", "record": {"id": "b1", "total_price": 120.50, "tags": {"b": 1, "a": [1, 2]}, "updated_at": "2026-11-21T10:00:00+00:00"}, "schema": "public", "old_record": {"id": "b1", "updated_at": "2026-11-20T10:00:00+00:00"}}"#;
+    let by_back_end = r#"{"schema":"public","old_record":{"updated_at":"2026-11-20T10:00:00+00:00","id":"b1"},"record":{"updated_at":"2026-11-21T10:00:00+00:00","tags":{"a":[1,2],"b":1},"total_price":120.50,"id":"b1"},"table":"bookings","type":"UPDATE"}"#;
+    let another = by_back_end.replace("120.50", "120.51");
+
+    let (_, first) = world.send(world.call().posting_bytes(by_trigger)).await;
+    let (_, again) = world.send(world.call().posting_bytes(by_back_end)).await;
+    let (_, other) = world.send(world.call().posting_bytes(another)).await;
+
+    assert_eq!((&first["data"]["duplicate"], &again["data"]["duplicate"]), (&json!(false), &json!(true)));
+    assert_eq!(other["data"]["duplicate"], false);
+}
+
+#[tokio::test]
+async fn changes_of_one_transaction_are_several() {
+    let world = World::new().await;
+    let at = |status: &str, time: &str| json!({ "id": "b1", "status": status, "updated_at": time });
+    let change =
+        |from: Value, to: Value| json!({ "type": "UPDATE", "table": "bookings", "record": to, "old_record": from });
+    let (before, now) = ("2026-11-20T10:00:00+00:00", "2026-11-21T10:00:00.123456+00:00");
+
+    let (_, answer) = world
+        .post(&json!([
+            change(at("pending", before), at("confirmed", now)),
+            change(at("confirmed", now), at("paid", now)),
+            change(at("paid", now), at("confirmed", now)),
+        ]))
+        .await;
+
+    assert_eq!(answer["data"]["accepted"], 3, "{answer}");
+}
+
+#[tokio::test]
+async fn clients_and_providers_are_taken_as_events_of_their_own() {
+    let world = World::new().await;
+    let change = |table: &str, id: Value| json!({ "type": "UPDATE", "table": table, "record": { "id": id, "name": "Ana" }, "old_record": null });
+
+    let (status, answer) = world.post(&json!([change("clients", json!("c1")), change("providers", json!(7))])).await;
+
+    assert_eq!(status, 202, "{answer}");
+    let events = answer["data"]["events"].as_array().unwrap();
+    assert_eq!(world.event(&events[0]).await.event_type, "client.updated");
+    assert_eq!(world.event(&events[1]).await.event_type, "provider.updated");
+
+    let deleted = json!({ "type": "DELETE", "table": "providers", "record": null, "old_record": { "name": "Bo" } });
+    let nameless = json!([change("clients", json!(null)), change("clients", json!("c".repeat(201))), deleted]);
+    let (status, problem) = world.post(&nameless).await;
+    assert_eq!(status, 400);
+    assert_eq!(pointers(&problem), ["/0/record/id", "/1/record/id", "/2/old_record/id"]);
+}
+
+#[tokio::test]
 async fn an_update_without_a_version_counts_again_after_a_while() {
     let world = World::new().await;
     let body = json!({ "type": "UPDATE", "table": "bookings", "record": { "id": "b1", "status": "a" }, "old_record": { "id": "b1", "status": "b" } });

@@ -142,7 +142,7 @@ async fn a_page_that_fails_in_the_middle_is_gone_on_with_there() {
     let rows: Vec<_> = (0..200).map(|n| world.new_booking(&format!("b{n:03}"))).collect();
     world.source.change_rows(PROJECT, &rows).await.unwrap();
     world.pass(10);
-    let own = Fault::default();
+    let own = Fault::slow(1);
     world.source.fail_next(BOOKINGS, [own.clone(), own.clone(), own, Fault::down()]).await.unwrap();
 
     assert_eq!(world.reconcile().await, failed());
@@ -166,6 +166,6 @@ async fn a_source_that_answers_slowly_is_given_up_in_time() {
 
     let fault = world.stored_source().await.fault.unwrap();
     assert_eq!((fault.name.as_str(), fault.detail.as_str()), ("unreachable", "it does not answer: it took too long"));
-    assert_eq!(world.stored_source().await.failing_since, Some(world.now));
+    assert!(world.stored_source().await.failing_since >= Some(world.now));
     assert!(world.stored_source().await.due_at > world.now + SignedDuration::from_mins(4));
 }

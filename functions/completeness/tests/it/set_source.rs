@@ -219,7 +219,7 @@ async fn only_an_owner_of_the_whole_tenant_gets_in_and_a_stranger_finds_nothing(
         assert_eq!(world.delete_source(call().with_header("if-match", "*")).await.0, expected);
         assert_eq!(world.set_by(call().posting(&world.plan())).await.0, expected);
     }
-    let limited = || person_with(world.tenant, Role::Owner, &client);
+    let limited = || person_with(world.tenant, Role::Owner, &client).at(world.now);
     assert_eq!(world.show_source(limited()).await.0, 403);
     assert_eq!(world.set_by(limited().posting(&world.plan())).await.0, 403);
     assert_eq!(world.delete_source(limited()).await.0, 403);

@@ -12,7 +12,7 @@ use shared::{
     table::Change,
 };
 
-use super::{Deps, attempt, health};
+use super::{Deps, attempt, gone, health};
 use crate::turn;
 
 /// How many waiting deliveries one message queues.
@@ -29,7 +29,7 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 /// Probes a held endpoint; queues what waits for an open one.
 pub async fn endpoint(deps: &Deps, tenant: TenantId, id: EndpointId, now: Timestamp) -> Result<()> {
     let Some(endpoint) = deps.table.find_now(key::endpoint(tenant, id)).await? else {
-        return Ok(());
+        return gone::end(deps, tenant, id, now).await;
     };
     match endpoint.state {
         endpoint::State::Held if turn::is_held_for_receiver(&endpoint) => leave(deps, &endpoint).await,

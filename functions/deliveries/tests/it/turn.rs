@@ -14,7 +14,7 @@ const ON: &str = "its scenario is on";
 
 impl World {
     async fn hold(&self) -> bool {
-        turn::hold_for_receiver(&self.table, &self.endpoint().await, OFF, self.now).await.unwrap()
+        turn::hold_for_receiver(&self.table, &self.endpoint().await, OFF).await.unwrap()
     }
 
     async fn open(&self) -> bool {
@@ -22,7 +22,7 @@ impl World {
     }
 
     async fn pace(&self, percent: u8) -> bool {
-        turn::set_pace(&self.table, &self.endpoint().await, percent, "its queue fills up", self.now).await.unwrap()
+        turn::set_pace(&self.table, &self.endpoint().await, percent).await.unwrap()
     }
 }
 
@@ -43,7 +43,7 @@ async fn what_is_held_for_its_receiver_waits_unprobed_until_the_receiver_is_back
     assert!(!world.open().await, "it is open already");
     world.run_for(SignedDuration::from_mins(5)).await;
     assert!(world.deliveries().await.iter().all(|delivery| delivery.state == State::Delivered));
-    assert_eq!(world.notices().await, ["endpoint_held", "endpoint_recovered"], "one at each change");
+    assert!(world.notices().await.is_empty(), "whoever watches the receiver tells why");
     let endpoint = world.endpoint().await;
     assert_eq!((endpoint.state, endpoint.check_at), (endpoint::State::Active, None));
 }
@@ -52,7 +52,7 @@ async fn what_is_held_for_its_receiver_waits_unprobed_until_the_receiver_is_back
 async fn of_two_who_watch_one_holds_it_and_one_opens_it() {
     let world = World::new().await;
     let endpoint = world.endpoint().await;
-    let hold = || turn::hold_for_receiver(&world.table, &endpoint, OFF, world.now);
+    let hold = || turn::hold_for_receiver(&world.table, &endpoint, OFF);
     let (one, other) = tokio::join!(hold(), hold());
     // A clash of the two is nobody's fault: whoever loses it may be told to try again.
     let held = [one, other].into_iter().filter(|outcome| matches!(outcome, Ok(true))).count();
@@ -62,7 +62,7 @@ async fn of_two_who_watch_one_holds_it_and_one_opens_it() {
     let open = || turn::open_after_receiver(&world.table, &world.queue, &endpoint, ON, world.now);
     let (one, other) = tokio::join!(open(), open());
     let opened = [one, other].into_iter().filter(|outcome| matches!(outcome, Ok(true))).count();
-    assert_eq!((opened, world.notices().await.len()), (1, 2));
+    assert_eq!(opened, 1);
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_slowed_endpoint_is_sent_its_share_and_no_more() {
     assert_eq!(world.received().await, 15, "a tenth of 150; nothing leased before is spent on top");
     world.now += SignedDuration::from_secs(1);
     assert!(world.pace(100).await);
-    assert_eq!(world.notices().await, ["endpoint_slowed", "endpoint_at_full_pace"]);
+    assert!(world.notices().await.is_empty(), "whoever watches the receiver tells why");
 }
 
 #[tokio::test]

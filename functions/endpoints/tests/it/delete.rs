@@ -1,4 +1,5 @@
 use endpoints::delete::{self, Deps};
+use jiff::SignedDuration;
 use local::standin::Mode;
 use serde_json::{Value, json};
 use shared::{
@@ -42,7 +43,7 @@ async fn one_that_nothing_waits_for_goes() {
 
 #[tokio::test]
 async fn what_waits_for_it_keeps_it_unless_it_is_given_up() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let made = world.endpoint().await;
     world.receiver.set_mode(HOOK, Mode::Failing).await.unwrap();
     world.accept("tried").await;
@@ -53,6 +54,7 @@ async fn what_waits_for_it_keeps_it_unless_it_is_given_up() {
     }
     world.kept.lock().unwrap().clear();
     world.disable(world.owner().posting(&json!({ "reason": "it fails" })), made.id()).await;
+    world.now += SignedDuration::from_secs(1);
     world.accept("parked").await;
     assert_eq!(world.states().await, [State::Pending, State::Parked]);
     let seen = || world.owner().with_header("if-match", "\"1\"");
@@ -69,11 +71,29 @@ async fn what_waits_for_it_keeps_it_unless_it_is_given_up() {
     world.work().await;
     let [tried, parked] = &world.deliveries().await[..] else { panic!("two deliveries") };
     assert_eq!(parked.state, State::Cancelled);
-    assert_eq!(parked.last.as_deref(), Some("its endpoint was deleted"));
+    assert_eq!(parked.reason.as_deref(), Some("its endpoint was deleted"));
     deliveries::send::handle_at(&world.sender(), tried.job(), world.now).await.unwrap();
     let [tried, _] = &world.deliveries().await[..] else { panic!("two deliveries") };
     assert_eq!((tried.state, tried.last.as_deref()), (State::Failed, Some("its endpoint is gone")));
     assert!(world.notices().await.contains(&"delivery_failed".into()), "nothing is lost in silence");
+}
+
+#[tokio::test]
+async fn however_much_is_parked_all_of_it_ends() {
+    let world = World::new().await;
+    let made = world.endpoint().await;
+    world.disable(world.owner().posting(&json!({ "reason": "for weeks" })), made.id()).await;
+    let row = world.row(made.id()).await;
+    for n in 0..120 {
+        world.park(&format!("b{n}"), &row).await;
+    }
+
+    let call = world.owner().with_header("if-match", "*").with_query("discard=true");
+    let (status, answer) = delete(&world, call, made.id()).await;
+    world.work().await;
+
+    assert_eq!((status, &answer["data"]["discarded"]["parked"]), (200, &json!(120)));
+    assert_eq!(world.states().await, [State::Cancelled; 120]);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn tested(world: &World, made: &Made) -> Value {
     let (status, answer) =
         told(test::handle(&deps(world), world.owner().with_part("id", made.id()).posting(&json!({}))).await);
     assert_eq!(status, 200, "{answer}");
-    answer["data"].clone()
+    answer
 }
 
 #[tokio::test]
@@ -115,8 +115,8 @@ async fn an_address_that_leads_inside_is_not_called() {
     let (status, answer) =
         told(test::handle(&guarded, world.owner().with_part("id", made.id()).posting(&json!({}))).await);
 
-    assert_eq!((status, &answer["data"]["success"]), (200, &json!(false)));
-    assert!(answer["data"]["error"].as_str().unwrap().starts_with("the address must not be called"));
+    assert_eq!((status, &answer["success"]), (200, &json!(false)));
+    assert!(answer["error"].as_str().unwrap().starts_with("the address must not be called"));
     assert!(world.receiver.requests(HOOK).await.unwrap().is_empty());
 }
 

@@ -1,14 +1,18 @@
 use endpoints::validate::{self, Deps};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::{
+    booking::{Change, Operation, TABLES},
     egress::Egress,
     endpoint::{Holder, Previous, State},
+    event::Origin,
     gate::Role,
     http::Call,
-    id::EndpointId,
+    id::{EndpointId, TenantId},
     key,
+    receiver::{Fill, Kind, Receiver, Trouble},
     testing::{nobody, person, stranger, told, vault},
+    trace::TraceId,
 };
 
 use crate::{HOOK, World};
@@ -116,6 +120,37 @@ async fn why_it_is_not_sent_to_is_said() {
         let (found_errors, found_warnings) = found(&world, world.egress.clone(), made.id()).await;
         assert_eq!((found_errors, found_warnings), (owned(&errors), owned(&warnings)), "{state:?}");
     }
+}
+
+#[test]
+fn every_change_of_a_row_that_is_taken_is_of_a_known_type() {
+    for table in TABLES {
+        for operation in [Operation::Insert, Operation::Update, Operation::Delete] {
+            let change = Change { operation, schema: "public", table, record: Some("{}"), old_record: Some("{}") };
+            let event = change.event(TenantId::new(), TraceId::new(), Timestamp::UNIX_EPOCH, Origin::Live);
+            assert!(validate::KNOWN.contains(&event.event_type.as_str()), "{}", event.event_type);
+        }
+    }
+    assert_eq!(validate::KNOWN.len(), 3 * TABLES.len() + 1);
+}
+
+#[tokio::test]
+async fn what_its_receiver_says_is_said_here_too() {
+    let world = World::new().await;
+    let made = world
+        .made(json!({ "name": "a", "url": world.receiver.url(HOOK), "make_api_key": "k", "payload_version": "2" }))
+        .await;
+    let seen = Receiver {
+        trouble: Some(Trouble { kind: Kind::ScenarioOff, since: world.now }),
+        fill: Fill::Filling,
+        ..Receiver::unseen(world.tenant, made.id(), "address".into(), world.now)
+    };
+    world.table.put(&seen).await.unwrap();
+
+    assert_eq!(
+        found(&world, world.egress.clone(), made.id()).await,
+        (owned(&["scenario_off"]), owned(&["queue_filling"]))
+    );
 }
 
 fn owned(names: &[&str]) -> Vec<String> {

@@ -170,9 +170,12 @@ impl World {
         self.deliveries().await.into_iter().map(|delivery| delivery.state).collect()
     }
 
+    /// The names of all notices, in the order of the alphabet.
     pub async fn notices(&self) -> Vec<String> {
         let all: Vec<Notice> = self.table.list_all(&key::notices(self.tenant)).await.unwrap();
-        all.into_iter().map(|notice| notice.name).collect()
+        let mut names: Vec<String> = all.into_iter().map(|notice| notice.name).collect();
+        names.sort();
+        names
     }
 }
 

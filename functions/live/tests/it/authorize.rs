@@ -71,11 +71,8 @@ impl Served {
     async fn new(keys: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let served = Self {
-            url: format!("{base}/keys"),
-            keys: Arc::new(Mutex::new(Some(keys))),
-            asked: Arc::default(),
-        };
+        let served =
+            Self { url: format!("{base}/keys"), keys: Arc::new(Mutex::new(Some(keys))), asked: Arc::default() };
         let (keys, asked) = (served.keys.clone(), served.asked.clone());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -84,10 +81,9 @@ impl Served {
                 asked.fetch_add(1, Ordering::SeqCst);
                 let body = keys.lock().unwrap().as_ref().map(ToString::to_string);
                 let answer = match body {
-                    Some(body) => format!(
-                        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                        body.len()
-                    ),
+                    Some(body) => {
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+                    }
                     None => "HTTP/1.1 503 Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".into(),
                 };
                 let _ = stream.write_all(answer.as_bytes()).await;
@@ -190,8 +186,7 @@ async fn clients_that_can_set_a_header_send_the_token_there() {
         ("Authorization", format!("Basic {token}"), false),
         ("x-token", format!("Bearer {token}"), false),
     ] {
-        let knock: Knock =
-            serde_json::from_value(json!({ "methodArn": "arn", "headers": { header: value } })).unwrap();
+        let knock: Knock = serde_json::from_value(json!({ "methodArn": "arn", "headers": { header: value } })).unwrap();
         assert_eq!(authorize::at(&issuer, &knock, now).await.unwrap().admits(), admitted, "{header}");
     }
     let nothing: Knock = serde_json::from_value(json!({ "methodArn": "arn", "headers": null })).unwrap();

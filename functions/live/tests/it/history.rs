@@ -64,7 +64,8 @@ async fn a_page_shows_what_live_clients_get() {
     let price = world.booking_of("b1", json!({ "user_id": "u1" }));
     let mut exact = price.clone();
     if let shared::event::Content::Booking { record, .. } = &mut exact.content {
-        *record = Some(r#"{"id":"b1","user_id":"u1","booking_number":"B","total_price":12345678901234567890.10}"#.into());
+        *record =
+            Some(r#"{"id":"b1","user_id":"u1","booking_number":"B","total_price":12345678901234567890.10}"#.into());
     }
     world.happens(&exact).await;
     world.owner("c1").await;

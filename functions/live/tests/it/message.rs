@@ -129,7 +129,8 @@ async fn the_end_of_a_connection_removes_all_of_it_once_and_again() {
 
     assert!(world.listener("c1").await.is_none());
     assert!(world.subscription("tenant", "c1").await.is_none());
-    let left: Vec<_> = world.presence("boss").await.unwrap().connections.into_iter().map(|seat| seat.connection).collect();
+    let left: Vec<_> =
+        world.presence("boss").await.unwrap().connections.into_iter().map(|seat| seat.connection).collect();
     assert_eq!(left, ["c2"]);
 }
 

@@ -113,7 +113,9 @@ async fn whoever_is_killed_anywhere_leaves_no_gap_and_no_double() {
 async fn the_people_of_a_booking_event_are_those_of_its_booking() {
     let world = World::new().await;
     world.happens(&world.booking("b1")).await;
-    world.happens(&world.event("booking_events", &json!({ "id": "e1", "booking_id": "b1", "event_type": "paid" }))).await;
+    world
+        .happens(&world.event("booking_events", &json!({ "id": "e1", "booking_id": "b1", "event_type": "paid" })))
+        .await;
 
     assert_eq!(world.entries("user:c1").await.len(), 2);
     assert_eq!(world.entries("provider:p1").await.len(), 2);

@@ -62,7 +62,11 @@ async fn an_agent_follows_what_is_its_own() {
 
 #[tokio::test]
 async fn another_tenants_events_reach_nobody_here() {
-    let (ours, table) = { let world = World::new().await; let table = world.table.clone(); (world, table) };
+    let (ours, table) = {
+        let world = World::new().await;
+        let table = world.table.clone();
+        (world, table)
+    };
     let mut theirs = World::on(table);
     theirs.sockets = ours.sockets.clone();
     theirs.bookings("b1", 2).await;

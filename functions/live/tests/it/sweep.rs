@@ -111,8 +111,7 @@ async fn two_sweeps_at_once_remove_once_and_a_broken_connection_keeps_nobody_wai
 
     clock.world.kept.lock().unwrap().slow.clear();
     let at = clock.at(11);
-    let (one, other) =
-        futures::join!(sweep::at(&clock.world.sweep, at), sweep::at(&clock.world.sweep, at));
+    let (one, other) = futures::join!(sweep::at(&clock.world.sweep, at), sweep::at(&clock.world.sweep, at));
     assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
     assert!(clock.world.listener("c1").await.is_none() && clock.world.listener("c2").await.is_none());
 }

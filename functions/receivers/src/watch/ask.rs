@@ -35,7 +35,8 @@ const LONGEST_NAME: usize = 100;
 pub struct Heard {
     found: HashMap<Address, Seen>,
     read: HashSet<u64>,
-    closed: Option<Failure>,
+    hidden: HashSet<u64>,
+    why_hidden: Option<Failure>,
     /// Whether every team has been asked, at this look or those before it.
     pub is_complete: bool,
     /// The teams of the organisation, and how far they are searched.
@@ -68,6 +69,11 @@ impl Heard {
         self.read.contains(&team)
     }
 
+    /// Whether a team is hidden from the token, or no longer there.
+    pub fn is_hidden(&self, team: u64) -> bool {
+        self.hidden.contains(&team)
+    }
+
     /// Whether anybody was asked.
     pub fn has_asked(&self) -> bool {
         !self.read.is_empty() || self.failure.is_some()
@@ -86,7 +92,8 @@ pub async fn all(
     let mut heard = Heard {
         found: HashMap::new(),
         read: HashSet::new(),
-        closed: None,
+        hidden: HashSet::new(),
+        why_hidden: None,
         is_complete: false,
         teams: account.teams.clone(),
         searched: account.searched as usize,
@@ -114,11 +121,12 @@ impl Question<'_> {
         for team in self.known_teams() {
             self.open_team(team, heard).await?;
         }
-        if heard.searched > 0 || self.is_search_due(heard, now) {
+        let all_hidden = |heard: &Heard| heard.read.is_empty() && !heard.hidden.is_empty();
+        if heard.searched > 0 || all_hidden(heard) || self.is_search_due(heard, now) {
             self.search(organization, heard, now).await?;
         }
-        match heard.closed.take() {
-            Some(failure) if heard.read.is_empty() => Err(failure),
+        match heard.why_hidden.take() {
+            Some(failure) if all_hidden(heard) => Err(failure),
             _ => Ok(()),
         }
     }
@@ -162,7 +170,7 @@ impl Question<'_> {
             heard.teams.sort_unstable();
         }
         for team in heard.teams.iter().skip(heard.searched).take(TEAMS_A_LOOK).copied().collect::<Vec<_>>() {
-            if !heard.has_read(team) {
+            if !heard.has_read(team) && !heard.is_hidden(team) {
                 self.open_team(team, heard).await?;
             }
             heard.searched += 1;
@@ -177,7 +185,8 @@ impl Question<'_> {
     async fn open_team(&self, team: u64, heard: &mut Heard) -> Result<(), Failure> {
         match self.team(team, heard).await {
             Err(hidden @ (Failure::Missing | Failure::Refused { status: 403, .. })) => {
-                heard.closed = Some(hidden);
+                heard.hidden.insert(team);
+                heard.why_hidden = Some(hidden);
                 Ok(())
             }
             outcome => outcome,

@@ -96,8 +96,13 @@ async fn one(deps: &Deps, behind: &Behind, heard: &Heard, now: Timestamp) -> Res
         return Ok(next_in);
     }
     // Nobody could say. What is known is believed for a while.
-    if before.is_stale(now) && (before.holds() || before.fill != Fill::Low) {
-        let after = rules::forget(&endpoint.name, &before, now);
+    // A team that is hidden is not asked for ever: its webhook may be found elsewhere.
+    let hidden = before.team.is_some_and(|team| heard.is_hidden(team));
+    if before.is_stale(now) && (before.holds() || before.fill != Fill::Low || hidden) {
+        let mut after = rules::forget(&endpoint.name, &before, now);
+        if hidden {
+            (after.team, after.hook, after.scenario) = (None, None, None);
+        }
         settle(reach, endpoint, &before, after, now).await?;
     } else if before.is_stale(now) || behind.row.is_none() && heard.failure.is_some() {
         // Nothing is known that could hold it.

@@ -160,7 +160,7 @@ async fn what_a_look_under_way_still_holds_is_opened_by_the_last_one() {
     take_back::handle(&world.take_back_deps(), call).await.unwrap();
     // The look that had begun before holds the endpoint now.
     let endpoint = world.endpoint().await;
-    assert!(deliveries::turn::hold_for_receiver(&world.table, &endpoint, "late", world.now).await.unwrap());
+    assert!(deliveries::turn::hold_for_receiver(&world.table, &endpoint, "late").await.unwrap());
 
     world.now += SignedDuration::from_mins(3);
     world.look().await;

@@ -10,5 +10,6 @@ mod rules;
 mod search;
 mod token;
 mod watch;
+mod way;
 mod weather;
 mod world;

@@ -113,6 +113,11 @@ fn the_next_look_is_soon_where_half_would_be_taken_before_it() {
         let second = judge("Bookings", &first, seen(count), at(seconds));
         assert_eq!(next_look(&first, &second), next, "{count} in {seconds} s");
     }
+    let off = Seen { scenario: seen(0).scenario.map(|it| Scenario { is_active: Some(false), ..it }), ..seen(0) };
+    let held = judge("Bookings", &first, off, at(120));
+    assert_eq!(next_look(&first, &held), INTERVAL, "nothing of ours is sent");
+    let opened = judge("Bookings", &held, seen(0), at(240));
+    assert_eq!(next_look(&held, &opened), HURRY, "what was kept comes at once");
 }
 
 #[test]

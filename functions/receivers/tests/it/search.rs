@@ -3,6 +3,10 @@ use serde_json::{Value, json};
 use shared::{
     endpoint::{self, State},
     key,
+    make::{
+        Zone,
+        api::{Api, Caller},
+    },
 };
 
 use crate::world::{World, ZONE};
@@ -67,6 +71,30 @@ async fn an_organisation_of_many_teams_is_searched_a_few_at_a_look_and_then_left
         world.look_well().await;
     }
     assert_eq!(world.requests().await.len(), 20, "the webhooks and the scenarios of the one team");
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_its_last_page() {
+    let world = World::new().await;
+    for _ in 0..100 {
+        team(&world).await;
+    }
+    let caller = Caller::new(world.tenant, Zone::Eu1, world.customer.token.clone().into(), Some(100_000));
+    let api = Api::new(world.egress.clone(), world.table.clone());
+
+    let teams = api.teams(&caller, world.customer.organization_id).await.unwrap();
+
+    assert_eq!((teams.len(), caller.asked()), (101, 2));
+    let queries: Vec<String> = world
+        .standin
+        .requests("/eu1.make.com/api/v2/teams")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|request| request.query)
+        .collect();
+    assert!(queries[1].ends_with("pg%5Boffset%5D=100&pg%5Blimit%5D=100"), "{queries:?}");
+    assert!(!queries.concat().contains('['), "{queries:?}");
 }
 
 #[tokio::test]
@@ -136,6 +164,33 @@ async fn a_team_that_the_token_no_longer_sees_is_unknown_and_not_gone() {
     let told = world.table.get(key::receiver(world.tenant, leads)).await.unwrap();
     assert_eq!(told.verdict(world.now), "working");
     assert_eq!(world.notices().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_organisation_whose_only_known_team_is_hidden_has_a_token_that_works() {
+    let mut world = organization(1).await;
+    world.look_well().await;
+    world.look_at_scenario(json!({ "isActive": false })).await;
+    assert_eq!(world.stands().await.0, State::Held);
+    let elsewhere = world.standin.make_put(ZONE, "organizations", json!({})).await.unwrap()["id"].clone();
+    let team = json!({ "id": world.customer.team_id, "organizationId": elsewhere });
+    world.standin.make_put(ZONE, "teams", team).await.unwrap();
+
+    for _ in 0..9 {
+        world.look_well().await;
+    }
+    assert_eq!(world.notices().await, ["scenario_off", "receiver_unknown"]);
+    assert_eq!(world.stands().await.0, State::Active);
+
+    for _ in 0..6 {
+        world.look_well().await;
+    }
+    assert_eq!(world.receiver().await.verdict(world.now), "no_hook", "hidden is not gone");
+    assert_eq!(world.notices().await, ["scenario_off", "receiver_unknown"]);
+    world.standin.forget("/*").await.unwrap();
+    world.look_well().await;
+    let asked = world.requests().await.len();
+    assert!(asked <= 2, "it is not asked for ever: {asked}");
 }
 
 #[tokio::test]

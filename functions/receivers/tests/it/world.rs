@@ -178,7 +178,7 @@ impl World {
     /// The names of all notices, oldest first, but those that the endpoint's own changes give.
     pub async fn notices(&self) -> Vec<String> {
         let told = self.table.list_all(&key::notices(self.tenant)).await.unwrap();
-        told.into_iter().map(|notice: Notice| notice.name).filter(|name| !name.starts_with("endpoint_")).collect()
+        told.into_iter().map(|notice: Notice| notice.name).collect()
     }
 
     pub fn messages(&self) -> Vec<Job> {

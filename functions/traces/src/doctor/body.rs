@@ -4,16 +4,18 @@ use serde_json::value::RawValue;
 use shared::{
     Result, booking,
     delivery::Delivery,
-    event::{Context, Event, Form},
+    event::{Context, Form},
     key, outcome,
     raw::{Columns, canonical, columns},
     secrets::Keyring,
 };
 
-use super::Deps;
+use super::{Deps, forms::MARK};
 
 /// So many differences are looked for.
 const LOOKED_FOR: usize = 200;
+/// So much of a pointer is told, in bytes: names of fields may be of any length.
+const LONGEST: usize = 300;
 /// What lies deeper is compared as text.
 const DEEPEST: u32 = 128;
 /// What is told around an event: it is taken from what is known at the time of sending, and may have changed since.
@@ -40,19 +42,15 @@ pub async fn sent(deps: &Deps, keyring: &Keyring, delivery: &Delivery, came: &[u
     for (known, as_came) in [(Some(known), false), (told, true)] {
         let Some(known) = known else { continue };
         for form in [Form::Document, Form::Standard] {
-            all.push(Sent { body: body(&event, form, deps, &known, outcome_url.as_deref())?, as_came });
+            all.push(Sent { body: event.body(form, &deps.stage, &known, outcome_url.as_deref())?, as_came });
         }
     }
     Ok(all)
 }
 
-fn body(event: &Event, form: Form, deps: &Deps, known: &Context, outcome_url: Option<&str>) -> Result<String> {
-    event.body(form, &deps.stage, known, outcome_url)
-}
-
 /// What the body that came tells around its event, written as we write it.
 fn told(came: &[u8]) -> Option<Context> {
-    let whole = columns(std::str::from_utf8(came).ok()?)?;
+    let whole = columns(std::str::from_utf8(came.strip_prefix(MARK).unwrap_or(came)).ok()?)?;
     let inner = whole.get("data").filter(|_| !whole.contains_key("event_id")).and_then(|data| columns(data.get()));
     let payload = inner.unwrap_or(whole);
     let of = |name: &str| payload.get(name).filter(|it| it.get().starts_with('{')).map(|it| canonical(it.get()));
@@ -96,7 +94,7 @@ impl Difference {
 /// Where two bodies differ in what they say, not in how; 200 differences at most. What is no JSON differs as a whole.
 pub fn differences(sent: &str, came: &[u8]) -> Vec<Difference> {
     let mut found = Found { at: String::new(), all: Vec::new() };
-    let came = came.strip_prefix(super::forms::MARK).unwrap_or(came);
+    let came = came.strip_prefix(MARK).unwrap_or(came);
     let came = std::str::from_utf8(came).ok().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     match (serde_json::from_str::<&RawValue>(sent), came) {
         (Ok(sent), Some(came)) => found.compare(sent.get(), came.get(), 0),
@@ -112,7 +110,11 @@ struct Found {
 
 impl Found {
     fn note(&mut self, kind: Kind) {
-        self.all.push(Difference { pointer: self.at.clone(), kind });
+        let mut pointer = self.at[..self.at.floor_char_boundary(LONGEST)].to_owned();
+        if pointer.len() < self.at.len() {
+            pointer.push('…');
+        }
+        self.all.push(Difference { pointer, kind });
     }
 
     fn compare(&mut self, sent: &str, came: &str, depth: u32) {
@@ -253,6 +255,8 @@ mod tests {
         };
         assert_eq!(told(&many(1), &many(2)).len(), LOOKED_FOR);
         assert_eq!(told("{}", &many(2)).len(), LOOKED_FOR);
+        let long = told("{}", &format!("{{\"{}\":1}}", "é/".repeat(10_000)));
+        assert!(long[0].0.starts_with("/é~1é~1") && long[0].0.ends_with('…') && long[0].0.len() <= LONGEST + 3);
         let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(told(&deep("1"), &deep("2")).len(), 1);
         assert!(told(&deep("1"), &deep("1 ")).len() <= 1);

@@ -14,7 +14,7 @@ use super::{
 /// The way that Standard Webhooks says.
 const RIGHT: (Keyed, Signed) = (Keyed::Decoded, Signed::All);
 /// Of a body written anew, so many forms are held against the wrong ways of signing.
-const FEW: usize = 6;
+const FEW: usize = 8;
 /// So many differences are told.
 const TOLD: usize = 20;
 

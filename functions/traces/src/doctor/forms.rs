@@ -16,20 +16,20 @@ pub struct Rewritten {
 
 type Write = fn(&[u8]) -> Option<Vec<u8>>;
 
-/// The forms that are tried, the likeliest first.
+/// The forms that are tried: what is about the white space around first, then the likeliest.
 const FORMS: [(&str, Write); 18] = [
+    ("without the white space around it", |body| Some(body.trim_ascii().to_vec())),
+    ("with a line end behind it", |body| Some([body, b"\n"].concat())),
+    ("without the byte order mark before it", |body| body.strip_prefix(MARK).map(<[u8]>::to_vec)),
+    ("with LF in place of CR LF", |body| Some(replaced(body, b"\r\n", b"\n"))),
     ("written without white space", |body| styled(body, COMPACT)),
     ("written with a space behind each comma and colon", |body| styled(body, SPACED)),
-    ("with a line end behind it", |body| Some([body, b"\n"].concat())),
-    ("without the white space around it", |body| Some(body.trim_ascii().to_vec())),
     ("with its keys sorted and no white space", |body| styled(&sorted(body)?, COMPACT)),
     ("with its keys sorted and a space behind each comma and colon", |body| styled(&sorted(body)?, SPACED)),
     ("indented by two spaces", |body| styled(body, Style { indent: Some("  "), ..SPACED })),
     ("indented by four spaces", |body| styled(body, Style { indent: Some("    "), ..SPACED })),
     ("indented by tabs", |body| styled(body, Style { indent: Some("\t"), ..SPACED })),
-    ("without the byte order mark before it", |body| body.strip_prefix(MARK).map(<[u8]>::to_vec)),
     ("with a byte order mark before it", |body| (!body.starts_with(MARK)).then(|| [MARK, body].concat())),
-    ("with LF in place of CR LF", |body| Some(replaced(body, b"\r\n", b"\n"))),
     ("with CR LF in place of LF", |body| Some(replaced(&replaced(body, b"\r\n", b"\n"), b"\n", b"\r\n"))),
     ("with CR LF behind it", |body| Some([body, b"\r\n"].concat())),
     ("with all beyond ASCII escaped, and no white space", |body| escaped(&styled(body, COMPACT)?)),

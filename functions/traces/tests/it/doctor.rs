@@ -346,6 +346,13 @@ async fn the_endpoint_whose_secret_has_signed_is_named() {
     assert_eq!(names(&diagnosis), ["other_secret"]);
     assert!(detail(&diagnosis).ends_with(&format!("the secret of the endpoint \"Archive\" ({other})")), "{diagnosis}");
 
+    // One whose secret does not open is passed over.
+    let keyring = vault().keyring().await.unwrap();
+    let misplaced = keyring.seal(["elsewhere", "end", "secret"], &webhook_secret()).unwrap();
+    world.table.change(key::endpoint(world.tenant, other)).set("secret", misplaced).send().await.unwrap();
+    let diagnosis = diagnosed(&world, &request(&others_secret), &[&secret, &others_secret]).await;
+    assert_eq!(names(&diagnosis), ["unknown"]);
+
     // Another tenant's endpoint is nobody's here.
     let elsewhere = World::on(world.table.clone()).await;
     let (_, theirs) = elsewhere.endpoint("Theirs", HOOK).await;
@@ -591,7 +598,6 @@ async fn whatever_is_sent_is_answered_in_time() {
         });
         let began = std::time::Instant::now();
         let diagnosis = diagnosed(&world, &request, &[&secret]).await;
-        println!("{} bytes: {:?}", body.len(), began.elapsed());
         assert_eq!(names(&diagnosis), ["header_malformed", "unknown"]);
         assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
@@ -615,7 +621,6 @@ async fn a_diagnosis_costs_a_few_reads() {
     let (well, ill) = (asked(&request).await, asked(&with_body(&request, "{}")).await);
 
     assert_eq!(well, (0.0, 1.0), "the endpoint");
-    println!("ill: {ill:?}");
     assert!(ill.0 == 0.0 && ill.1 <= 5.0, "the delivery, its event, what is known around it, and the others: {ill:?}");
 }
 

@@ -14,7 +14,6 @@ use shared::{
     boot::Changed,
     delivery::Delivery,
     egress::Egress,
-    endpoint::Endpoint,
     event::{self, Content, Event, Origin},
     gate::{Gate, Role},
     http::Call,
@@ -79,10 +78,6 @@ impl World {
         assert_eq!(status, 201, "{answer}");
         let id = answer["data"]["endpoint"]["id"].as_str().unwrap().parse().unwrap();
         (id, answer["data"]["signing_secret"].as_str().unwrap().to_owned())
-    }
-
-    pub async fn row(&self, id: EndpointId) -> Endpoint {
-        self.table.get(key::endpoint(self.tenant, id)).await.unwrap()
     }
 
     /// A booking event that nobody has stored yet.
