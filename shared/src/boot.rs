@@ -41,6 +41,7 @@ pub struct Aws {
     table: OnceCell<Table>,
     vault: OnceCell<Vault>,
     issuer: OnceCell<Arc<Issuer>>,
+    sockets: OnceCell<Sockets>,
 }
 
 impl Aws {
@@ -50,6 +51,7 @@ impl Aws {
             table: OnceCell::new(),
             vault: OnceCell::new(),
             issuer: OnceCell::new(),
+            sockets: OnceCell::new(),
         }
     }
 
@@ -77,12 +79,14 @@ impl Aws {
 
     /// The connections of the WebSocket API, managed at `LIVE_ENDPOINT`.
     pub fn sockets(&self) -> Result<Sockets, Missing> {
+        let endpoint = required("LIVE_ENDPOINT")?;
         let time = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build();
-        let settings = aws_sdk_apigatewaymanagement::config::Builder::from(&self.sdk)
-            .endpoint_url(required("LIVE_ENDPOINT")?)
-            .timeout_config(time)
-            .build();
-        Ok(Sockets::new(aws_sdk_apigatewaymanagement::Client::from_conf(settings)))
+        let build = || {
+            let settings = aws_sdk_apigatewaymanagement::config::Builder::from(&self.sdk);
+            let settings = settings.endpoint_url(endpoint).timeout_config(time).build();
+            Sockets::new(aws_sdk_apigatewaymanagement::Client::from_conf(settings))
+        };
+        Ok(self.sockets.get_or_init(build).clone())
     }
 
     /// Who makes people's tokens, where API Gateway does not check them: `OIDC_ISSUER`, for `OIDC_AUDIENCE`, with its keys
@@ -111,6 +115,9 @@ impl Aws {
         }
         if let Some(issuer) = self.issuer.get() {
             issuer.prime().await;
+        }
+        if let Some(sockets) = self.sockets.get() {
+            sockets.prime().await;
         }
     }
 }
@@ -404,4 +411,17 @@ fn start<D: Sync + 'static>(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_comes_about_only_where_its_opening_succeeds() {
+        assert_eq!(status(Ok(())), 200);
+        assert_eq!(status(Err(Error::TooMany { retry_after: 60 })), 429);
+        assert_eq!(status(Err(Error::Forbidden("no"))), 403);
+        assert_eq!(status(Err(Error::unavailable("table", "down"))), 503);
+    }
 }

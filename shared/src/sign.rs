@@ -187,7 +187,11 @@ mod tests {
         for keyed in [Keyed::Decoded, Keyed::Text, Keyed::Whole] {
             for signed in [Signed::All, Signed::WithoutId, Signed::WithoutTime, Signed::BodyAlone] {
                 let right = (keyed, signed) == (Keyed::Decoded, Signed::All);
-                assert_eq!(which(&secret, (keyed, signed), message, &given), right.then_some(1), "{keyed:?} {signed:?}");
+                assert_eq!(
+                    which(&secret, (keyed, signed), message, &given),
+                    right.then_some(1),
+                    "{keyed:?} {signed:?}"
+                );
             }
         }
         let whole = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).unwrap();

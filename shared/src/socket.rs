@@ -44,13 +44,12 @@ pub(crate) struct Handed {
 struct Context {
     connection_id: String,
     /// What the authorizer said at the door; it comes with every message.
-    #[serde(default)]
-    authorizer: HashMap<String, Value>,
+    authorizer: Option<HashMap<String, Value>>,
 }
 
 impl Handed {
     pub(crate) fn said(self) -> Result<Said> {
-        let claims = self.request_context.authorizer;
+        let claims = self.request_context.authorizer.unwrap_or_default();
         Ok(Said {
             person: Person::of_claims(|name| claims.get(name).and_then(Value::as_str))?,
             connection: self.request_context.connection_id,
@@ -109,6 +108,11 @@ impl Sockets {
     pub fn kept() -> (Self, Kept) {
         let kept = Kept::default();
         (Self(Way::Kept(kept.clone())), kept)
+    }
+
+    /// One cheap question, so that the first message finds an open connection to the API.
+    pub async fn prime(&self) {
+        let _ = self.find("-").await;
     }
 
     /// Sends a text to a connection, within [`PATIENCE`].

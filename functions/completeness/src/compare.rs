@@ -10,6 +10,7 @@ use shared::{
     booking::{Change, Kept, Operation, id_in, moment, version},
     event::{self, Event, Origin},
     key,
+    raw::columns,
     source::{Day, Mark, Source, Watched},
     table::Table,
     tenant::Zone,
@@ -20,8 +21,10 @@ use crate::{fault::Fault, postgrest::Found, run::Stop};
 
 /// So many rows are taken at the same time.
 const AT_ONCE: usize = 10;
-/// So many kept rows are read at a time.
-const KEYS: usize = 100;
+/// So many kept rows are read and held at a time: each may have 400 kB.
+const KEYS: usize = 50;
+/// What is longer is no id and no time, however it is escaped.
+const CELL: usize = 2_000;
 /// So many bytes of rows fit into an event (a row of the table has at most 400 kB).
 const LARGEST: usize = 380_000;
 /// The schema that the REST interface shows, and whose tables report.
@@ -43,18 +46,29 @@ pub struct Comparison<'a> {
     pub now: Timestamp,
 }
 
-/// A row of the source.
+/// What a page came to.
+pub struct Compared {
+    /// What is to be counted, by day.
+    pub days: BTreeMap<Date, Day>,
+    /// How many events were made now.
+    pub made: usize,
+}
+
+/// A row of the source: as the text that came, for all rows of a page are held.
 struct Row {
     found: Found,
-    value: Value,
     id: Option<String>,
+    version: Option<i64>,
+    made_at: Option<Timestamp>,
     changed_at: Timestamp,
 }
 
 /// What became of a version of a row.
 enum Arrival {
-    /// It came in, or was made now.
+    /// It came in.
     Event(Origin, Timestamp),
+    /// It was made now.
+    Made(Timestamp),
     /// It cannot be an event.
     Unfit,
     /// Its row is deleted by now, and that came in: to tell of it would make it again.
@@ -62,11 +76,26 @@ enum Arrival {
 }
 
 impl Comparison<'_> {
-    /// Makes the events that are missing. What is to be counted, by day.
-    pub async fn page(&self, found: Vec<Found>) -> Result<BTreeMap<Date, Day>, Stop> {
+    /// Makes the events that are missing.
+    pub async fn page(&self, found: Vec<Found>) -> Result<Compared, Stop> {
         let rows = found.into_iter().map(|found| self.row(found)).collect::<Result<Vec<_>, Fault>>()?;
+        let mut compared = Compared { days: BTreeMap::new(), made: 0 };
+        let mut rows = rows.into_iter();
+        loop {
+            let some: Vec<Row> = rows.by_ref().take(KEYS).collect();
+            if some.is_empty() {
+                return Ok(compared);
+            }
+            for (row, arrival) in self.arrivals(some).await? {
+                compared.made += usize::from(matches!(arrival, Arrival::Made(_)));
+                self.count(&row, &arrival, &mut compared.days);
+            }
+        }
+    }
+
+    async fn arrivals(&self, rows: Vec<Row>) -> Result<Vec<(Row, Arrival)>> {
         let kept = self.kept(&rows).await?;
-        let arrivals: Vec<(Row, Arrival)> = stream::iter(rows)
+        stream::iter(rows)
             .map(|row| async {
                 let kept = row.id.as_ref().and_then(|id| kept.get(id));
                 let arrival = self.arrival(&row, kept).await?;
@@ -74,29 +103,27 @@ impl Comparison<'_> {
             })
             .buffered(AT_ONCE)
             .try_collect()
-            .await?;
-        let mut days = BTreeMap::new();
-        for (row, arrival) in arrivals {
-            self.count(&row, &arrival, &mut days);
-        }
-        Ok(days)
+            .await
     }
 
     fn row(&self, found: Found) -> Result<Row, Fault> {
-        let value: Value = serde_json::from_str(&found.record).map_err(|_| Fault::NoInterface)?;
-        Ok(Row { id: id_in(&value, "id"), changed_at: found.time(self.watched)?, found, value })
+        let told = cells(&found.record, &["id", "updated_at", "created_at"]);
+        let changed_at = found.time(self.watched)?;
+        Ok(Row {
+            id: id_in(&told, "id"),
+            version: version(&told),
+            made_at: moment(&told, "created_at"),
+            changed_at,
+            found,
+        })
     }
 
     /// What is kept of these rows, by id.
     async fn kept(&self, rows: &[Row]) -> Result<BTreeMap<String, Kept>> {
         let ids: BTreeSet<&String> = rows.iter().filter_map(|row| row.id.as_ref()).collect();
         let keys: Vec<_> = ids.into_iter().map(|id| key::kept(self.source.tenant, &self.watched.table, id)).collect();
-        let mut kept = BTreeMap::new();
-        for some in keys.chunks(KEYS) {
-            let found = self.table.find_all(some).await?;
-            kept.extend(found.into_iter().map(|kept| (kept.id.clone(), kept)));
-        }
-        Ok(kept)
+        let kept = self.table.find_all(&keys).await?;
+        Ok(kept.into_iter().map(|kept| (kept.id.clone(), kept)).collect())
     }
 
     /// How the row came in: as what is kept of it says, else as the event says that it is. That is made where it is
@@ -113,11 +140,17 @@ impl Comparison<'_> {
             }
             kept => kept,
         };
-        if row.id.is_none() || !row.found.whole || row.found.record.len() > LARGEST {
+        let Found { record, whole, .. } = &row.found;
+        // What is too deep to be read is no event.
+        let fits = row.id.is_some() && *whole && record.len() <= LARGEST;
+        if !fits || serde_json::from_str::<Value>(record).is_err() {
             return Ok(Arrival::Unfit);
         }
-        let (event, _) = event::accept(self.table, self.event(row, before)).await?;
-        Ok(Arrival::Event(event.origin, event.accepted_at))
+        let (event, was_there) = event::accept(self.table, self.event(row, before)).await?;
+        Ok(match was_there {
+            true => Arrival::Event(event.origin, event.accepted_at),
+            false => Arrival::Made(event.accepted_at),
+        })
     }
 
     /// The event as its webhook would have told it, as far as is known: what the row was before is what was kept of it.
@@ -126,7 +159,7 @@ impl Comparison<'_> {
         let older = kept.filter(|kept| self.kept_version(kept) < self.version(row, kept));
         let record = row.found.record.as_str();
         let old_record = older.and_then(|kept| kept.record.as_deref());
-        let made_at = moment(&row.value, "created_at");
+        let made_at = row.made_at;
         let is_new = match kept {
             Some(_) => older.is_none() && made_at == Some(row.changed_at),
             None => made_at.is_none_or(|made_at| made_at >= self.source.since),
@@ -146,7 +179,7 @@ impl Comparison<'_> {
         let by_cursor = row.changed_at.as_microsecond();
         match self.kept_cursor(kept) {
             Some(_) => by_cursor,
-            None => version(&row.value).unwrap_or(by_cursor),
+            None => row.version.unwrap_or(by_cursor),
         }
     }
 
@@ -155,8 +188,8 @@ impl Comparison<'_> {
     }
 
     fn kept_cursor(&self, kept: &Kept) -> Option<i64> {
-        let row: Value = serde_json::from_str(kept.record.as_deref()?).ok()?;
-        Some(moment(&row, &self.watched.cursor_column)?.as_microsecond())
+        let cursor = self.watched.cursor_column.as_str();
+        Some(moment(&cells(kept.record.as_deref()?, &[cursor]), cursor)?.as_microsecond())
     }
 
     /// A row that was compared before is not counted again: only one that came in after that was not there yet.
@@ -164,7 +197,7 @@ impl Comparison<'_> {
         let is_new = self.mark.compared_to.is_none_or(|to| row.changed_at > to);
         let came_since = |at: &Timestamp| self.mark.compared_at.is_none_or(|compared_at| *at > compared_at);
         let counts = match arrival {
-            Arrival::Event(_, at) => is_new || came_since(at),
+            Arrival::Event(_, at) | Arrival::Made(at) => is_new || came_since(at),
             Arrival::Unfit => is_new,
             Arrival::Gone => false,
         };
@@ -176,8 +209,19 @@ impl Comparison<'_> {
         let after = |at: &Timestamp| u64::try_from(at.duration_since(row.changed_at).as_millis()).unwrap_or(0);
         match arrival {
             Arrival::Event(Origin::Live, at) => day.live.live(after(at)),
-            Arrival::Event(Origin::Reconciled, at) => day.repaired.repaired(after(at)),
+            Arrival::Event(Origin::Reconciled, at) | Arrival::Made(at) => day.repaired.repaired(after(at)),
             Arrival::Unfit | Arrival::Gone => day.skipped += 1,
         }
     }
+}
+
+/// Some columns of a row, as far as they are short; the rest of it is never held as values.
+fn cells(record: &str, names: &[&str]) -> Value {
+    let named = columns(record).unwrap_or_default();
+    let cell = |name: &str| {
+        let text = named.get(name)?.get();
+        let value = Some(text).filter(|text| text.len() <= CELL).and_then(|text| serde_json::from_str(text).ok())?;
+        Some((name.to_owned(), value))
+    };
+    Value::Object(names.iter().filter_map(|name| cell(name)).collect())
 }

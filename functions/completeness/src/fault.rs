@@ -9,6 +9,9 @@ use shared::{
 /// How much is told of what the source says.
 const QUOTED: usize = 200;
 
+/// The longest value of a cursor or an id, in characters: it is kept with the source.
+pub const LONGEST: usize = 200;
+
 /// Why a source cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
@@ -41,6 +44,12 @@ pub enum Fault {
     /// The cursor is not a time.
     #[error("the column {1} of {0} is not a time")]
     NotATime(String, String),
+    /// A value that names a place in the table is too long to be kept.
+    #[error("the column {1} of {0} has a value of more than {LONGEST} characters")]
+    TooLong(String, String),
+    /// It gives other rows than were asked for.
+    #[error("the rows of {0} are not those that were asked for: {1}")]
+    NotAsAsked(String, &'static str),
     /// The database takes too long.
     #[error("a query of {} takes the database too long: it needs an index on ({}, {})", .0.table, .0.cursor_column, .0.id_column)]
     Slow(Watched),
@@ -77,6 +86,8 @@ impl Fault {
             Self::NoTable(_) => "unknown_table",
             Self::NoColumn(..) => "unknown_column",
             Self::NotATime(..) => "not_a_time",
+            Self::TooLong(..) => "value_too_long",
+            Self::NotAsAsked(..) => "not_as_asked",
             Self::Slow(_) => "slow_query",
             Self::Busy { .. } => "busy",
             Self::TooLarge => "too_large",
@@ -91,6 +102,8 @@ impl Fault {
             | Self::NoTable(_)
             | Self::NoColumn(..)
             | Self::NotATime(..)
+            | Self::TooLong(..)
+            | Self::NotAsAsked(..)
             | Self::Slow(_)
             | Self::TooLarge => true,
             Self::Address(_)
@@ -113,8 +126,12 @@ impl Fault {
             Self::Key { .. } => "/key".to_owned(),
             Self::Forbidden(_) | Self::NoTable(_) | Self::Slow(_) => format!("/tables/{n}/table"),
             Self::NotATime(..) => format!("/tables/{n}/cursor_column"),
-            Self::NoColumn(_, column) if *column == table.cursor_column => format!("/tables/{n}/cursor_column"),
-            Self::NoColumn(_, column) if *column == table.id_column => format!("/tables/{n}/id_column"),
+            Self::NoColumn(_, column) | Self::TooLong(_, column) if *column == table.cursor_column => {
+                format!("/tables/{n}/cursor_column")
+            }
+            Self::NoColumn(_, column) | Self::TooLong(_, column) if *column == table.id_column => {
+                format!("/tables/{n}/id_column")
+            }
             Self::NoColumn(..) => format!("/tables/{n}/table"),
             _ => "/base_url".to_owned(),
         };

@@ -6,7 +6,7 @@
 //! with a code of PostgREST (`PGRST…`) or of Postgres (five characters).
 
 use http::header;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
@@ -18,10 +18,12 @@ use shared::{
 };
 use url::Url;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, LONGEST};
 
-/// The largest answer that is read.
+/// The largest answer that is read, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A way to one project.
 pub struct Postgrest<'a> {
@@ -51,12 +53,40 @@ pub struct Found {
     pub whole: bool,
 }
 
+impl Stretch<'_> {
+    /// That rows lie within it, in its order, and behind its row. Who gives others would have us read for ever, or
+    /// tell of what is none of our business.
+    fn holds(&self, table: &Watched, rows: &[Found]) -> Result<(), Fault> {
+        let wrong = |why| Err(Fault::NotAsAsked(table.table.clone(), why));
+        let mut before = self.behind.and_then(|last| time(&last.cursor));
+        for row in rows {
+            let at = row.time(table)?;
+            // A day without a time is compared as a day.
+            let from = if row.at.cursor.len() == "2026-12-01".len() { self.from - DAY } else { self.from };
+            if at < from || at > self.to {
+                return wrong("one changed at another time");
+            }
+            if before.is_some_and(|before| at < before) {
+                return wrong("their times go backwards");
+            }
+            if self.behind == Some(&row.at) {
+                return wrong("they begin again where they ended");
+            }
+            before = Some(at);
+        }
+        Ok(())
+    }
+}
+
 impl Found {
     /// When it changed last.
     pub fn time(&self, table: &Watched) -> Result<Timestamp, Fault> {
-        let told = json!({ "at": self.at.cursor });
-        moment(&told, "at").ok_or_else(|| Fault::NotATime(table.table.clone(), table.cursor_column.clone()))
+        time(&self.at.cursor).ok_or_else(|| Fault::NotATime(table.table.clone(), table.cursor_column.clone()))
     }
+}
+
+fn time(cursor: &str) -> Option<Timestamp> {
+    moment(&json!({ "at": cursor }), "at")
 }
 
 impl<'a> Postgrest<'a> {
@@ -91,7 +121,7 @@ impl<'a> Postgrest<'a> {
             ("limit", "1".to_owned()),
         ];
         let body = self.get(table, &parameters).await?;
-        Ok(read(table, &body)?.pop())
+        Ok(read(table, &body, 1)?.pop())
     }
 
     async fn rows(
@@ -114,7 +144,9 @@ impl<'a> Postgrest<'a> {
             parameters.push(("or", format!("({cursor}.gt.{at},and({cursor}.eq.{at},{id}.gt.{row}))")));
         }
         let body = self.get(table, &parameters).await?;
-        read(table, &body)
+        let rows = read(table, &body, limit)?;
+        stretch.holds(table, &rows)?;
+        Ok(rows)
     }
 
     async fn get(&self, table: &Watched, parameters: &[(&str, String)]) -> Result<String, Fault> {
@@ -173,7 +205,7 @@ fn refusal(table: &Watched, answer: &Answered) -> Fault {
 /// Postgres's words: `column bookings.updated_at does not exist`.
 fn missing_column(message: &str) -> Option<&str> {
     let (named, _) = message.strip_prefix("column ")?.split_once(" does not exist")?;
-    Some(named.rsplit('.').next()?.trim_matches('"'))
+    Some(named.rsplit('.').next()?.trim_matches('"')).filter(|column| column.len() <= LONGEST)
 }
 
 /// The columns that name a row, each once.
@@ -187,18 +219,26 @@ fn naming(table: &Watched) -> String {
     names.join(",")
 }
 
-/// Reads a list of rows. One that breaks off was cut by the network.
-fn read(table: &Watched, body: &str) -> Result<Vec<Found>, Fault> {
+/// Reads a list of so many rows at most. One that breaks off was cut by the network.
+fn read(table: &Watched, body: &str, most: u16) -> Result<Vec<Found>, Fault> {
     let broken = |why: serde_json::Error| match why.classify() {
         serde_json::error::Category::Eof | serde_json::error::Category::Io => Fault::Unreachable(Silence::Network),
         _ => Fault::NoInterface,
     };
     let rows: Vec<&RawValue> = serde_json::from_str(body).map_err(broken)?;
+    if rows.len() > usize::from(most) {
+        return Err(Fault::NotAsAsked(table.table.clone(), "they are too many"));
+    }
     rows.into_iter()
         .map(|row| {
             let named = columns(row.get()).ok_or(Fault::NoInterface)?;
-            let value =
-                |column: &String| plain(&named, column).ok_or(Fault::NoColumn(table.table.clone(), column.clone()));
+            let value = |column: &String| match plain(&named, column) {
+                Some(value) if value.chars().count() > LONGEST => {
+                    Err(Fault::TooLong(table.table.clone(), column.clone()))
+                }
+                Some(value) => Ok(value),
+                None => Err(Fault::NoColumn(table.table.clone(), column.clone())),
+            };
             let at = Position { cursor: value(&table.cursor_column)?, id: value(&table.id_column)? };
             Ok(Found { record: row.get().to_owned(), at, whole: true })
         })
@@ -273,6 +313,7 @@ mod tests {
         let rows = read(
             &bookings(),
             r#"[{"id":12345678901234567890,"price":120.50,"updated_at":"2026-12-01T09:30:00.1+00:00"}]"#,
+            1,
         )
         .unwrap();
 
@@ -283,13 +324,65 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_rows_is_said_to_be_none() {
-        let names = |body: &str| read(&bookings(), body).unwrap_err().name();
+        let names = |body: &str| read(&bookings(), body, 1).unwrap_err().name();
         assert_eq!(names(r#"[{"id":1,"updated_at":"2026-12-01T0"#), "unreachable", "it broke off");
         assert_eq!(names("<html>"), "no_rest_interface");
         assert_eq!(names(r#"{"id":1}"#), "no_rest_interface");
         assert_eq!(names("[5]"), "no_rest_interface");
         assert_eq!(names(r#"[{"id":1}]"#), "unknown_column");
         assert_eq!(names(r#"[{"id":1,"updated_at":null}]"#), "unknown_column");
+    }
+
+    #[test]
+    fn rows_that_nobody_asked_for_are_refused() {
+        let behind = Position { cursor: "2026-12-01T09:10:00+00:00".into(), id: "5".into() };
+        let (from, to) = ("2026-12-01T09:00:00Z".parse().unwrap(), "2026-12-01T10:00:00Z".parse().unwrap());
+        let stretch = Stretch { from, to, behind: Some(&behind) };
+        let held = |rows: &[(&str, u32)]| {
+            let found = rows.iter().map(|(at, id)| Found {
+                record: "{}".into(),
+                at: Position { cursor: (*at).into(), id: id.to_string() },
+                whole: true,
+            });
+            stretch.holds(&bookings(), &found.collect::<Vec<_>>()).map_err(|fault| fault.to_string())
+        };
+        let refused = |why: &str| Err(format!("the rows of bookings are not those that were asked for: {why}"));
+
+        assert_eq!(held(&[("2026-12-01T09:10:00+00:00", 6), ("2026-12-01T11:00:00+01:00", 1)]), Ok(()));
+        assert_eq!(held(&[("2026-12-01T10:00:00.000001+00:00", 6)]), refused("one changed at another time"));
+        assert_eq!(held(&[("2026-12-01T08:59:59.999999+00:00", 6)]), refused("one changed at another time"));
+        assert_eq!(held(&[("2026-12-01T09:09:59+00:00", 6)]), refused("their times go backwards"));
+        let backwards = [("2026-12-01T09:30:00+00:00", 6), ("2026-12-01T09:29:00+00:00", 7)];
+        assert_eq!(held(&backwards), refused("their times go backwards"));
+        assert_eq!(held(&[("2026-12-01T09:10:00+00:00", 5)]), refused("they begin again where they ended"));
+
+        let days = Stretch { from, to, behind: None };
+        let day = Position { cursor: "2026-12-01".into(), id: "1".into() };
+        let row = Found { record: "{}".into(), at: day, whole: true };
+        assert_eq!(days.holds(&bookings(), &[row]), Ok(()), "a day that has begun before");
+    }
+
+    #[test]
+    fn more_rows_than_were_asked_for_are_refused() {
+        let row = r#"{"id":1,"updated_at":"2026-12-01T09:30:00+00:00"}"#;
+        assert_eq!(read(&bookings(), &format!("[{row},{row}]"), 1).unwrap_err().name(), "not_as_asked");
+    }
+
+    #[test]
+    fn a_place_that_is_too_long_to_be_kept_is_refused() {
+        let fault = |id: &str, at: &str| {
+            read(&bookings(), &format!(r#"[{{"id":{id},"updated_at":"{at}"}}]"#), 1)
+                .map(|_| ())
+                .map_err(|why| why.name())
+        };
+        let (fits, long) = ("1".repeat(200), "1".repeat(201));
+        assert_eq!(fault(&format!("\"{fits}\""), "2026-12-01T09:30:00Z"), Ok(()));
+        assert_eq!(fault(&format!("\"{long}\""), "2026-12-01T09:30:00Z"), Err("value_too_long"));
+        assert_eq!(fault(&long, "2026-12-01T09:30:00Z"), Err("value_too_long"), "a number as well");
+        assert_eq!(fault("1", &long), Err("value_too_long"));
+
+        let message = format!(r#"{{"code":"42703","message":"column {} does not exist"}}"#, "x".repeat(5_000));
+        assert!(answered(400, &message).to_string().len() < 300, "nor is it kept in words");
     }
 
     #[test]

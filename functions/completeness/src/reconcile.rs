@@ -25,6 +25,7 @@ use shared::{
     table::{Listed, Table},
     tenant,
 };
+use tokio::time::timeout;
 
 use crate::run::{Run, Turn};
 
@@ -58,11 +59,19 @@ pub struct Terms {
     pub budget: Duration,
     /// After so long a source leaves the rest to its next turn.
     pub share: Duration,
+    /// A turn is broken off so long after its share, and a source that does not answer is given up half-way to there.
+    /// With the budget, less than the function may run; the lease outlasts it.
+    pub spare: Duration,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { lease: SignedDuration::from_secs(330), budget: Duration::from_secs(200), share: Duration::from_secs(45) }
+        Self {
+            lease: SignedDuration::from_secs(330),
+            budget: Duration::from_secs(200),
+            share: Duration::from_secs(45),
+            spare: Duration::from_secs(30),
+        }
     }
 }
 
@@ -108,7 +117,8 @@ pub async fn all(deps: &Deps, now: Timestamp, terms: Terms) -> Result<Told> {
                 if begun.elapsed() >= terms.budget {
                     return (tenant, None);
                 }
-                (tenant, Some(turn(deps, tenant, now + begun.elapsed(), terms).await))
+                let turn = timeout(terms.share + terms.spare, turn(deps, tenant, now + begun.elapsed(), terms)).await;
+                (tenant, Some(turn.unwrap_or_else(|late| Err(Error::unavailable("the comparison of a source", late)))))
             })
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -167,5 +177,6 @@ async fn turn(deps: &Deps, tenant: TenantId, now: Timestamp, terms: Terms) -> Re
         .await?;
     let Some(source) = taken else { return Ok(Turn::Busy) };
     let zone = tenant::zone(&deps.table, tenant).await?;
-    Run { deps, source, zone, now, begun, share: terms.share }.make().await
+    let patience = terms.share + terms.spare / 2;
+    Run { deps, source, zone, now, begun, share: terms.share, patience, made: 0 }.make().await
 }

@@ -6,29 +6,39 @@
 //! events that were made are recognised, and nothing of the page was counted.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use shared::{
-    Error, Result, key, metrics,
+    Error, Result,
+    egress::Silence,
+    key, metrics,
     notice::Notice,
     source::{Day, Mark, Source, Watched},
     table::Change,
     tenant::Zone,
 };
+use tokio::time::timeout;
 
 use crate::{
-    compare::Comparison,
+    compare::{Compared, Comparison},
     fault::Fault,
-    postgrest::{Postgrest, Stretch},
+    postgrest::{Found, Postgrest, Stretch},
     reconcile::Deps,
 };
 
 /// So many rows a page, and so many pages of a table a run.
 const ROWS: u16 = 500;
 const PAGES: u32 = 20;
+/// So many events made, and a turn takes no further page: a source may not send more through us than others may themselves.
+const MADE: usize = 2_000;
+/// The turn after such a one is due after this.
+const AFTER_MANY: SignedDuration = SignedDuration::from_mins(1);
+/// So many days a page: each is written with it, and a transaction takes 100 items (docs.aws.amazon.com, DynamoDB,
+/// TransactWriteItems).
+const DAYS: usize = 60;
 /// How far a stretch reaches back into the one before: a transaction that takes longer is not seen.
 pub const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 /// A stretch that would be shorter is left to the next run: it would mostly read what the one before did.
@@ -54,6 +64,10 @@ pub struct Run<'a> {
     pub begun: Instant,
     /// After so long it leaves the rest to the next one.
     pub share: Duration,
+    /// The source is given up that has not answered so long after the beginning.
+    pub patience: Duration,
+    /// So many events it has made.
+    pub made: usize,
 }
 
 /// Why a run does not go on.
@@ -96,8 +110,16 @@ impl<'a> Run<'a> {
     /// Compares the source, and puts down how it went.
     pub async fn make(mut self) -> Result<Turn> {
         let (mut finished, mut fault) = (true, None);
-        for watched in self.source.tables.clone() {
-            match self.table(&watched).await {
+        let mut tables = self.source.tables.clone();
+        // One that fails and takes all the time does not always come first.
+        let failures = self.source.failures as usize;
+        tables.rotate_left(failures % tables.len().max(1));
+        for (n, watched) in tables.iter().enumerate() {
+            if n > 0 && self.is_over() {
+                finished = false;
+                break;
+            }
+            match self.table(watched).await {
                 Ok(all) => finished &= all,
                 Err(Stop::Fault(found)) => {
                     let others_too = !found.is_of_table();
@@ -121,7 +143,9 @@ impl<'a> Run<'a> {
             let mut mark = self.mark(watched);
             let Some(to) = mark.to else { return Ok(true) };
             let stretch = Stretch { from: mark.from, to, behind: mark.at.as_ref() };
-            let rows = interface.page(watched, &stretch, ROWS).await?;
+            let left = self.patience.saturating_sub(self.begun.elapsed());
+            let read = timeout(left, interface.page(watched, &stretch, ROWS)).await;
+            let rows = self.of_few_days(watched, read.map_err(|_| Fault::Unreachable(Silence::Timeout))??)?;
             match rows.last().map(|row| row.at.clone()) {
                 None => {
                     let (compared_to, compared_at) = (Some(to), Some(self.time()));
@@ -129,7 +153,8 @@ impl<'a> Run<'a> {
                     self.source.marks.insert(watched.table.clone(), mark);
                 }
                 Some(last) => {
-                    let days = self.comparison(watched, &mark).page(rows).await?;
+                    let Compared { days, made } = self.comparison(watched, &mark).page(rows).await?;
+                    self.made += made;
                     mark.at = Some(last);
                     self.source.marks.insert(watched.table.clone(), mark);
                     tell(&days);
@@ -139,11 +164,29 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            if self.begun.elapsed() >= self.share {
+            if self.is_over() {
                 break;
             }
         }
         Ok(self.mark(watched).to.is_none())
+    }
+
+    /// Whether the rest is left to the next turn.
+    fn is_over(&self) -> bool {
+        self.made >= MADE || self.begun.elapsed() >= self.share
+    }
+
+    /// A page up to where it has too many days.
+    fn of_few_days(&self, watched: &Watched, mut rows: Vec<Found>) -> Result<Vec<Found>, Fault> {
+        let mut days = BTreeSet::new();
+        for n in 0..rows.len() {
+            days.insert(rows[n].time(watched)?.to_zoned(self.zone.rules().clone()).date());
+            if days.len() > DAYS {
+                rows.truncate(n);
+                break;
+            }
+        }
+        Ok(rows)
     }
 
     async fn interface(&self) -> Result<Postgrest<'a>, Stop> {
@@ -209,6 +252,7 @@ impl<'a> Run<'a> {
             Some(Fault::Busy { retry_after: Some(seconds) }) => {
                 AGAIN.max(SignedDuration::from_secs((*seconds).min(86_400).cast_signed()))
             }
+            None if !finished && self.made >= MADE => AFTER_MANY,
             None if !finished => SignedDuration::ZERO,
             _ => AGAIN,
         };
@@ -241,7 +285,8 @@ impl<'a> Run<'a> {
         Ok(match fault {
             _ if !ended => Turn::Busy,
             Some(fault) => {
-                tracing::warn!(tenant.id = %tenant, fault = fault.name(), "a source was not compared: {fault}");
+                // By name alone: the words are partly the source's, and may say what its rows do.
+                tracing::warn!(tenant.id = %tenant, fault = fault.name(), "a source was not compared");
                 metrics::count("SourceFailures", 1);
                 Turn::Failed
             }
@@ -255,7 +300,11 @@ impl<'a> Run<'a> {
         let Source { tenant, base_url, failures, .. } = &self.source;
         let (name, detail) = match fault {
             Some(fault) if failures + 1 == TOLD_AFTER => {
-                ("source_failing", format!("{base_url} cannot be compared with what came in: {fault}"))
+                let why = fault.name();
+                (
+                    "source_failing",
+                    format!("{base_url} cannot be compared with what came in: {why}; the source tells more"),
+                )
             }
             None if *failures >= TOLD_AFTER => {
                 ("source_recovered", format!("{base_url} can be compared with what came in again"))

@@ -13,6 +13,7 @@ use shared::{
     http::{Call, Reply},
     id::TenantId,
     key,
+    limit::{Drawn, Limits, Rate},
     secrets::{Keyring, Vault, fingerprint},
     source::{Source, Watched},
     table::{Created, Table},
@@ -20,6 +21,9 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{fault::Fault, plan::Plan, postgrest::Postgrest, run::to_the_microsecond, show_source::SourceView};
+
+/// So often a minute a tenant's source is tried: each time it may keep a function busy as long as it likes.
+const RATE: Rate = Rate { burst: 10, period_ms: 60_000, fails_open: false };
 
 /// What setting needs.
 pub struct Deps {
@@ -31,12 +35,15 @@ pub struct Deps {
     pub vault: Vault,
     /// The way to the source.
     pub egress: Egress,
+    /// How many attempts are left.
+    pub limits: Limits,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()? })
+        let limits = Limits::default();
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()?, limits })
     }
 }
 
@@ -64,7 +71,7 @@ pub struct Tried {
 /// Sets where the tenant's bookings come from: Supabase's REST interface. From then on, every ten minutes, what changed
 /// there is compared with what came in, and events that nobody reported are made.
 ///
-/// For owners. The source is tried first, and is not set unless every table can be read: what is wrong is told by name
+/// For owners; 10 a minute. The source is tried first, and is not set unless every table can be read: what is wrong is told by name
 /// (`key_refused`, `unknown_table`, `unknown_column`, `unreachable`, …). The key is sealed and never shown again. The first
 /// time 201; to change a source, `If-Match` names the version that was seen: 428 without it, 412 where it has changed.
 #[utoipa::path(
@@ -86,6 +93,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let plan = Plan::read(&call, &deps.egress, earlier.as_ref())?;
     let keyring = deps.vault.keyring().await?;
     let key = chosen(&keyring, &plan, earlier.as_ref())?;
+    limit(deps, &call, tenant).await?;
     let tried = tried(deps, &plan, &key).await?;
 
     let is_new = earlier.is_none();
@@ -105,6 +113,14 @@ fn expected(call: &Call, earlier: Option<&Source>) -> Result<()> {
         Some(earlier) => call.seen()?.includes(&earlier.etag()),
         None if call.term("if-match")?.is_some() => Err(Error::Stale),
         None => Ok(()),
+    }
+}
+
+async fn limit(deps: &Deps, call: &Call, tenant: TenantId) -> Result<()> {
+    let now = call.now.as_millisecond();
+    match deps.limits.draw(&deps.table, tenant, "source", RATE, now).await? {
+        Drawn::Wait(ms) => Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) }),
+        Drawn::Token { .. } | Drawn::Unknown => Ok(()),
     }
 }
 

@@ -9,7 +9,6 @@ use shared::{
     boot::{Aws, Missing},
     egress::{Astray, Egress},
     endpoint::{Endpoint, Holder, State, fits, is_target},
-    event::Form,
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::EndpointId,
@@ -86,8 +85,8 @@ pub struct Remark {
 /// Looks at the configuration of an endpoint, by its row and by its host's name. Nothing is sent to it.
 ///
 /// For supervisors and above. Errors: `url_not_allowed`, `host_unknown`, `no_known_event_type`, `disabled`, `held`.
-/// Warnings: `not_a_make_hook`, `event_type_unknown`, `no_make_api_key`, `degraded`, `slowed`, `secret_in_rotation`,
-/// `payload_version_old`. What is known of its receiver is named as there: `scenario_off`, `queue_filling`, ….
+/// Warnings: `not_a_make_hook`, `event_type_unknown`, `no_make_api_key`, `degraded`, `slowed`, `secret_in_rotation`.
+/// What is known of its receiver is named as there: `scenario_off`, `queue_filling`, ….
 #[utoipa::path(
     get,
     path = "/api/v1/endpoints/{id}/validation",
@@ -108,7 +107,6 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     found.state(&endpoint);
     found.receiver(receiver.as_ref(), call.now);
     found.secret(&endpoint, call.now);
-    found.form(&endpoint);
 
     found.is_valid = found.errors.is_empty();
     Ok(Reply::ok(found))
@@ -209,15 +207,6 @@ impl Validation {
         {
             let until = previous.until;
             self.warning("secret_in_rotation", format!("the secret before the present one signs too, until {until}"));
-        }
-    }
-
-    fn form(&mut self, endpoint: &Endpoint) {
-        if endpoint.form == Form::Document {
-            self.warning(
-                "payload_version_old",
-                "version 1 is the form of the booking events document; version 2 has the envelope of Standard Webhooks around it",
-            );
         }
     }
 }

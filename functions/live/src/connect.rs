@@ -1,6 +1,7 @@
 //! `$connect`: takes a connection in, unless its person has ten already.
 
 use futures::future::join_all;
+use jiff::SignedDuration;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
@@ -17,6 +18,8 @@ use crate::{leave::leave, pause};
 pub const MOST: usize = 10;
 /// Who is refused may try again after so many seconds.
 const AGAIN: u64 = 60;
+/// A connection that is being opened is not there yet.
+const OPENING: SignedDuration = SignedDuration::from_secs(30);
 /// What changes under us is read again so many times.
 const TRIES: u32 = 20;
 /// How often a person may connect: 60 times a minute.
@@ -109,9 +112,11 @@ async fn admit(table: &Table, listener: &Listener, presence: Option<&Presence>, 
 
 /// Forgets those of a person's connections that have ended without a word. Whether there were any.
 async fn clear_out(deps: &Deps, listener: &Listener, seats: &[Seat]) -> Result<bool> {
+    let settled = |seat: &&Seat| listener.connected_at.duration_since(seat.at) >= OPENING;
+    let seats: Vec<&Seat> = seats.iter().filter(settled).collect();
     let found = join_all(seats.iter().map(|seat| deps.sockets.find(&seat.connection))).await;
     let mut freed = false;
-    for (seat, found) in seats.iter().zip(found) {
+    for (seat, found) in seats.into_iter().zip(found) {
         if matches!(found, Ok(Reached::Gone)) {
             leave(&deps.table, listener.tenant, &seat.connection).await?;
             freed = true;

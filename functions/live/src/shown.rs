@@ -86,7 +86,9 @@ fn shortened(payload: String) -> Result<String> {
         }
     }
     // The row's own texts stand around it, too.
-    parts.retain(|name, _| ["event_id", "event_time", "origin", "trace_id", "truncated", "type"].contains(&name.as_str()));
+    parts.retain(|name, _| {
+        ["event_id", "event_time", "origin", "trace_id", "truncated", "type"].contains(&name.as_str())
+    });
     serde_json::to_string(&parts).map_err(broken)
 }
 

@@ -47,7 +47,7 @@ pub async fn run(
     match pump.run(held, None, bounds).await? {
         Pumped::Gone => Ok(Reached::Gone),
         // Its client sees by the heads that there is more, and asks for it.
-        Pumped::Behind => ping::pong(pump, &listener, [channel]).await,
+        Pumped::Behind => ping::pong(pump, &listener, listener.channels.iter().chain([channel])).await,
         Pumped::Level | Pumped::Stuck | Pumped::Elsewhere => Ok(Reached::There),
     }
 }

@@ -205,7 +205,10 @@ mod tests {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", proxy.local_addr().unwrap());
         // Port 9 is reserved for discarding what one sends there; nobody does so any more.
-        tokio::spawn(serve(proxy, Upstream { authority: "127.0.0.1:9".into(), prefix: String::new(), sockets: String::new() }));
+        tokio::spawn(serve(
+            proxy,
+            Upstream { authority: "127.0.0.1:9".into(), prefix: String::new(), sockets: String::new() },
+        ));
 
         assert_eq!(reqwest::get(url).await.unwrap().status(), 502);
     }

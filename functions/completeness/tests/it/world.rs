@@ -23,6 +23,7 @@ use shared::{
     http::Call,
     id::{EventId, TenantId},
     key,
+    limit::Limits,
     source::{Day, Source},
     table::{Table, row},
     tenant::{Tenant, Zone},
@@ -122,6 +123,7 @@ impl World {
             table: self.table.clone(),
             vault: vault(),
             egress: self.deps.egress.clone(),
+            limits: Limits::default(),
         };
         told(set_source::handle(&deps, call).await)
     }

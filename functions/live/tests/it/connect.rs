@@ -47,13 +47,16 @@ async fn the_same_connection_opened_again_is_one() {
 async fn one_that_ended_without_a_word_makes_room() {
     let world = World::new().await;
     for n in 0..10 {
-        world.owner(&format!("c{n}")).await;
+        let mut earlier = said(world.tenant, Role::Owner, "boss", &format!("c{n}"), &json!({}));
+        earlier.now = Timestamp::now() - SignedDuration::from_secs(if n == 4 { 5 } else { 60 });
+        connect::handle(&world.connect, earlier).await.unwrap();
     }
-    world.kept.lock().unwrap().gone.extend(["c2".into(), "c3".into()]);
+    world.kept.lock().unwrap().gone.extend(["c2", "c3", "c4"].map(Into::into));
 
     world.owner("c10").await;
 
     assert!(world.listener("c2").await.is_none() && world.listener("c3").await.is_none());
+    assert!(world.listener("c4").await.is_some(), "it may be on its way in");
     assert_eq!(world.presence("boss").await.unwrap().connections.len(), 9);
 }
 

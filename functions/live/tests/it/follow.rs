@@ -251,9 +251,11 @@ async fn a_long_replay_ends_with_the_heads_so_that_its_client_asks_for_the_rest(
     world.bookings("b1", 30).await;
     world.owner("c1").await;
     world.message.most = 12;
+    world.owner_says("c1", subscribe("user:nobody", 0)).await;
 
     let told = world.owner_says("c1", subscribe("booking:b1", 0)).await;
-    assert_eq!((told.len(), &told[13]["type"], &told[13]["heads"]), (14, &json!("pong"), &json!({ "booking:b1": 30 })));
+    let heads = json!({ "booking:b1": 30, "user:nobody": 0 });
+    assert_eq!((told.len(), &told[13]["type"], &told[13]["heads"]), (14, &json!("pong"), &heads));
     let told = world.owner_says("c1", json!({ "action": "ping" })).await;
     assert_eq!((told.len(), &told[12]["type"]), (13, &json!("pong")));
     world.owner_says("c1", subscribe("booking:b1", 24)).await;

@@ -67,7 +67,7 @@ struct Style {
 
 /// JavaScript's `JSON.stringify`, and most others.
 const COMPACT: Style = Style { comma: ",", colon: ":", indent: None };
-/// Python's `json.dumps`, and PostgreSQL's `jsonb`.
+/// Python's `json.dumps`, and the `jsonb` of Postgres.
 const SPACED: Style = Style { comma: ", ", colon: ": ", indent: None };
 
 /// The JSON in another style, token by token.

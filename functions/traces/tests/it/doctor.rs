@@ -15,7 +15,7 @@ use shared::{
 };
 use traces::doctor::{self, Deps};
 
-use crate::{HOOK, World, pointers, world::PUBLIC_URL};
+use crate::{HOOK, World, doctor_of_automations::automation, pointers, world::PUBLIC_URL};
 
 pub fn deps(world: &World) -> Deps {
     Deps {
@@ -621,7 +621,13 @@ async fn a_diagnosis_costs_a_few_reads() {
     let (well, ill) = (asked(&request).await, asked(&with_body(&request, "{}")).await);
 
     assert_eq!(well, (0.0, 1.0), "the endpoint");
-    assert!(ill.0 == 0.0 && ill.1 <= 5.0, "the delivery, its event, what is known around it, and the others: {ill:?}");
+    assert_eq!(ill, (0.0, 4.0), "the delivery, its event, what is known around it, and the others");
+
+    for n in 0..19 {
+        world.endpoint(&format!("Other {n}"), HOOK).await;
+        automation(&world, &format!("Other {n}")).await;
+    }
+    assert_eq!(asked(&with_body(&request, "{}")).await, (0.0, 6.0), "as many others as there are");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
     doctor::{ask, detail, diagnosed, names, signed},
 };
 
-struct Made {
+pub struct Made {
     id: AutomationId,
     secret: SecretString,
     previous: SecretString,
@@ -22,7 +22,7 @@ struct Made {
 }
 
 /// An automation with a secret, one before it that holds for two hours more, and an endpoint that it forwards to.
-async fn automation(world: &World, name: &str) -> Made {
+pub async fn automation(world: &World, name: &str) -> Made {
     let keyring = vault().keyring().await.unwrap();
     let (id, secret, previous) = (AutomationId::new(), webhook_secret(), webhook_secret());
     let plan = Plan {
