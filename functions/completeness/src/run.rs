@@ -112,8 +112,8 @@ impl<'a> Run<'a> {
         let (mut finished, mut fault) = (true, None);
         let mut tables = self.source.tables.clone();
         // One that fails and takes all the time does not always come first.
-        let failures = self.source.failures as usize;
-        tables.rotate_left(failures % tables.len().max(1));
+        let first = self.source.failures as usize % tables.len().max(1);
+        tables.rotate_left(first);
         for (n, watched) in tables.iter().enumerate() {
             if n > 0 && self.is_over() {
                 finished = false;
@@ -179,13 +179,15 @@ impl<'a> Run<'a> {
     /// A page up to where it has too many days.
     fn of_few_days(&self, watched: &Watched, mut rows: Vec<Found>) -> Result<Vec<Found>, Fault> {
         let mut days = BTreeSet::new();
-        for n in 0..rows.len() {
-            days.insert(rows[n].time(watched)?.to_zoned(self.zone.rules().clone()).date());
+        let mut fitting = 0;
+        for row in &rows {
+            days.insert(row.time(watched)?.to_zoned(self.zone.rules().clone()).date());
             if days.len() > DAYS {
-                rows.truncate(n);
                 break;
             }
+            fitting += 1;
         }
+        rows.truncate(fitting);
         Ok(rows)
     }
 

@@ -13,11 +13,11 @@ use shared::{
     http::{Call, Reply},
     id::EndpointId,
     key,
+    make::is_hook_host,
     receiver::{Receiver, Severity},
     secrets::Vault,
     table::{Row, Table},
 };
-use url::Url;
 use utoipa::ToSchema;
 
 /// The types of event that there are.
@@ -139,7 +139,7 @@ impl Validation {
                 self.error("host_unknown", format!("no address was found for {}: is it spelt right?", endpoint.host));
             }
         }
-        if !deps.egress.vendors_own(&url).is_some_and(|url| is_make_hook(&url)) {
+        if !deps.egress.vendors_own(&url).is_some_and(|url| url.host_str().is_some_and(is_hook_host)) {
             let host = &endpoint.host;
             self.warning("not_a_make_hook", format!("{host} is not a host of Make.com's webhooks, hook.….make.com"));
         } else if endpoint.make_key.is_none() {
@@ -209,10 +209,4 @@ impl Validation {
             self.warning("secret_in_rotation", format!("the secret before the present one signs too, until {until}"));
         }
     }
-}
-
-/// Whether it is the address of a Make.com webhook: `hook.<zone>.make.com`, and `hook.<zone>.make.celonis.com`.
-fn is_make_hook(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host.starts_with("hook.") && (host.ends_with(".make.com") || host.ends_with(".make.celonis.com"))
 }

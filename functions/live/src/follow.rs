@@ -34,8 +34,9 @@ const AT_ONCE: usize = 32;
 const SENDING: Duration = Duration::from_secs(5);
 /// And when that was not enough, nothing is sent to its tenant for so long: the stream goes on.
 const QUIET: Duration = Duration::from_secs(15);
-/// A follower that lacks more than so many is not caught up with here, where all tenants wait: its own next message does.
-const CLOSE: u64 = 10;
+/// A follower that lacks more gets so many numbers with an event, for all tenants wait here; the next event brings more,
+/// its client's next message the rest.
+const STRIDE: usize = 10;
 
 /// What following needs.
 pub struct Deps {
@@ -113,7 +114,7 @@ async fn send(deps: &Deps, event: &Event, body: Box<serde_json::value::RawValue>
         followers.extend(lacking.into_iter().map(|follower| (follower, *number, text.clone())));
     }
     let lease = event.id.to_string();
-    let bounds = Bounds { until: Instant::now() + SENDING, most: CLOSE as usize };
+    let bounds = Bounds { until: Instant::now() + SENDING, most: STRIDE };
     let sending = stream::iter(followers).for_each_concurrent(AT_ONCE, |(follower, number, text)| {
         let lease = &lease;
         async move { send_to(deps, &follower, (number, &text), lease, bounds).await }
@@ -134,9 +135,6 @@ async fn lacking(table: &Table, event: &Event, channel: &Channel, number: u64) -
 
 async fn send_to(deps: &Deps, to: &Subscription, in_hand: (u64, &str), lease: &str, bounds: Bounds) {
     let pumped = async {
-        if in_hand.0 - to.sent > CLOSE {
-            return deps.pump.want(to, in_hand.0).await.map(drop);
-        }
         if deps.pump.push(to, in_hand, lease, bounds).await? == Pumped::Gone {
             leave(&deps.table, to.tenant, &to.connection).await?;
             // Of a connection that was removed while it subscribed.

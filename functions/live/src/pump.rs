@@ -164,7 +164,7 @@ impl Pump {
     }
 
     /// Leaves a number to whoever holds the lease. `false` where nobody does any longer.
-    pub async fn want(&self, to: &Subscription, number: u64) -> Result<bool> {
+    async fn want(&self, to: &Subscription, number: u64) -> Result<bool> {
         let change = self.table.change::<Subscription>(of(to)).set("wanted", number);
         Ok(change.when_below("wanted", number).when_at_least("leased_until", 0).send().await?.is_some())
     }

@@ -1,12 +1,14 @@
 //! A source that cannot be read: told by name, once, and gone on with where it was left.
 
-use completeness::reconcile::Told;
+use std::time::{Duration, Instant};
+
+use completeness::reconcile::{self, Terms, Told};
 use jiff::SignedDuration;
 use local::standin::{Fault, Loss, Mode, Project};
 use serde_json::json;
 use shared::key;
 
-use crate::world::{PROJECT, World};
+use crate::world::{PROJECT, World, written};
 
 const BOOKINGS: &str = "/supabase/p1/rest/v1/bookings";
 const ALL: &str = "/supabase/p1/rest/v1/*";
@@ -168,4 +170,100 @@ async fn a_source_that_answers_slowly_is_given_up_in_time() {
     assert_eq!((fault.name.as_str(), fault.detail.as_str()), ("unreachable", "it does not answer: it took too long"));
     assert!(world.stored_source().await.failing_since >= Some(world.now));
     assert!(world.stored_source().await.due_at > world.now + SignedDuration::from_mins(4));
+}
+
+#[tokio::test]
+async fn rows_that_nobody_asked_for_make_no_event() {
+    let mut world = World::missing_one().await;
+    let (time, long) = (written(world.now - SignedDuration::from_mins(5)), "i".repeat(201));
+    let too_many: Vec<_> = (0..501).map(|id| json!({ "id": id, "updated_at": time })).collect();
+    for (rows, name) in [
+        (json!([{ "id": "b1", "updated_at": "2020-01-01T00:00:00+00:00" }]), "not_as_asked"),
+        (json!([{ "id": "b1", "updated_at": written(world.now + SignedDuration::from_hours(2)) }]), "not_as_asked"),
+        (json!(too_many), "not_as_asked"),
+        (json!([{ "id": long, "updated_at": time }]), "value_too_long"),
+    ] {
+        world.source.fail_next(BOOKINGS, [Fault::status(200).body(rows)]).await.unwrap();
+
+        assert_eq!(world.reconcile().await, failed(), "{name}");
+
+        assert_eq!(world.stored_source().await.fault.unwrap().name, name);
+        assert!(world.events().await.is_empty());
+        world.pass(10);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_deep_to_be_read_is_passed() {
+    let mut world = World::missing_one().await;
+    let time = written(world.now - SignedDuration::from_mins(5));
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let body = format!(r#"[{{"id":"deep","updated_at":"{time}","note":{deep}}}]"#);
+    world.source.fail_next(BOOKINGS, [Fault::status(200).body(body)]).await.unwrap();
+
+    assert_eq!(world.reconcile().await.done, 1);
+
+    assert!(world.events().await.is_empty());
+    assert_eq!(world.counted().await.skipped, 1);
+}
+
+#[tokio::test]
+async fn a_source_that_drags_on_is_given_up_and_its_lease_ended() {
+    let mut world = World::missing_one().await;
+    world.source.fail_next(BOOKINGS, [Fault::slow(10_000)]).await.unwrap();
+    let terms = Terms { share: Duration::from_millis(500), spare: Duration::from_millis(2_000), ..Terms::default() };
+    let begun = Instant::now();
+
+    let told = reconcile::all(&world.deps, world.now, terms).await.unwrap();
+
+    assert_eq!(told, failed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let source = world.stored_source().await;
+    assert_eq!((source.fault.unwrap().name.as_str(), source.busy_until), ("unreachable", 0));
+    world.pass(10);
+    assert_eq!(world.reconcile().await.done, 1);
+    assert_eq!(world.events().await.len(), 1);
+}
+
+#[tokio::test]
+async fn another_table_does_not_begin_after_the_share() {
+    let mut world = World::missing_one().await;
+    world.change(world.new_event(41)).await;
+    world.pass(5);
+    let no_share = Terms { share: Duration::ZERO, budget: Duration::from_millis(500), ..Terms::default() };
+    world.source.fail_next(BOOKINGS, [Fault::slow(1_000)]).await.unwrap();
+
+    let told = reconcile::all(&world.deps, world.now, no_share).await.unwrap();
+
+    assert_eq!((told.unfinished, told.left), (1, 1));
+    assert_eq!(world.events().await.len(), 1, "of the first table alone");
+    assert_eq!(world.reconcile().await.done, 1);
+    assert_eq!(world.events().await.len(), 2);
+}
+
+#[test]
+fn the_lease_outlasts_a_turn_and_the_function_the_last_one() {
+    let Terms { lease, budget, share, spare } = Terms::default();
+    assert!(lease > SignedDuration::try_from(share + spare).unwrap());
+    assert!(budget + share + spare < Duration::from_secs(300), "the function's time-out");
+}
+
+#[tokio::test]
+async fn what_a_source_says_is_kept_with_it_and_told_nowhere_else() {
+    let mut world = World::missing_one().await;
+    let words = json!({ "code": "XX000", "message": "row (ada@example.com) sb_secret_echoed" });
+    for _ in 0..3 {
+        world.source.fail_next(BOOKINGS, [Fault::status(500).body(words.clone())]).await.unwrap();
+        assert_eq!(world.reconcile().await, failed());
+        world.pass(10);
+    }
+
+    let fault = world.stored_source().await.fault.unwrap();
+    assert!(fault.detail.contains("ada@example.com"), "{fault:?}");
+    let notices = world.table.list_all(&key::notices(world.tenant)).await.unwrap();
+    assert!(notices[0].detail.contains("failed"), "{notices:?}");
+    assert!(
+        !notices[0].detail.contains("ada@") && !notices[0].detail.contains("echoed"),
+        "a notice is logged: {notices:?}"
+    );
 }

@@ -383,3 +383,49 @@ async fn a_row_that_came_in_costs_half_a_unit_to_compare() {
     let each = "what a run costs anyway; with 100 rows and their day; with the same in its overlap, where they are not counted";
     assert_eq!(costs, [(15.0, 53.5), (12.0, 52.5), (12.0, 2.5)], "{each}");
 }
+
+#[tokio::test]
+async fn a_turn_that_has_made_many_events_leaves_the_rest_for_a_minute() {
+    let mut world = World::comparing().await;
+    world.pass(1);
+    world.source.lose_webhooks(PROJECT, Loss::All).await.unwrap();
+    let rows: Vec<RowChange> = (0..2_100).map(|n| world.new_booking(&format!("b{n:04}"))).collect();
+    world.source.change_rows(PROJECT, &rows).await.unwrap();
+    world.pass(10);
+
+    let told = world.reconcile().await;
+
+    assert_eq!(told, Told { unfinished: 1, ..Told::default() }, "not at once");
+    assert_eq!(world.events().await.len(), 2_000);
+    assert!(world.stored_source().await.due_at >= world.now + SignedDuration::from_mins(1));
+    world.pass(2);
+    assert_eq!(world.reconcile().await, done());
+    assert_eq!(world.events().await.len(), 2_100);
+    assert_eq!(world.counted().await.repaired.n, 2_100);
+}
+
+#[tokio::test]
+async fn a_page_of_more_days_than_a_transaction_takes_is_compared_in_parts() {
+    let mut world = World::comparing().await;
+    world.source.lose_webhooks(PROJECT, Loss::All).await.unwrap();
+    let now = world.now;
+    for day in 1..=130 {
+        world.now = now - SignedDuration::from_hours(24 * day);
+        world.change(world.new_booking(&format!("b{day}"))).await;
+    }
+    world.now = now;
+    // A source that was forgotten for long.
+    let mut source = world.stored_source().await;
+    source.since = now - SignedDuration::from_hours(24 * 140);
+    world.table.put(&source).await.unwrap();
+    world.pass(10);
+
+    assert_eq!(world.reconcile().await, done());
+
+    assert_eq!(world.events().await.len(), 130);
+    let date = |at: jiff::Timestamp| at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let days = shared::key::completeness_days(world.tenant, date(source.since), date(now));
+    let days = world.table.list_all(&days).await.unwrap();
+    assert_eq!(days.iter().map(|day| day.repaired.n).sum::<u64>(), 130);
+    assert!(days.iter().filter(|day| day.repaired.n == 1).count() == 130);
+}

@@ -237,6 +237,7 @@ async fn what_is_inside_is_out_of_reach() {
         table: world.table.clone(),
         vault: shared::testing::vault(),
         egress: Egress::new("", ""),
+        limits: shared::limit::Limits::default(),
     };
     for url in [
         "http://example.com",
@@ -250,4 +251,20 @@ async fn what_is_inside_is_out_of_reach() {
         assert_eq!(status, 400, "{url}");
         assert_eq!(faults(&problem)[0].0, "/base_url");
     }
+}
+
+#[tokio::test]
+async fn a_source_is_tried_ten_times_a_minute_at_most() {
+    let mut world = World::new().await;
+    let mut plan = world.plan();
+    plan["key"] = json!("wrong");
+    for _ in 0..10 {
+        assert_eq!(world.set(&plan).await.0, 400);
+    }
+
+    let (status, problem) = world.set(&world.plan()).await;
+
+    assert_eq!(status, 429, "{problem}");
+    world.pass(1);
+    assert_eq!(world.set(&world.plan()).await.0, 201);
 }

@@ -136,6 +136,25 @@ async fn what_another_holds_is_left_to_it_and_what_a_dead_one_held_comes_with_th
 }
 
 #[tokio::test]
+async fn a_follower_far_behind_comes_nearer_with_every_event_and_level_when_it_speaks() {
+    let world = World::new().await;
+    world.owner("c1").await;
+    world.owner_says("c1", subscribe("tenant", 0)).await;
+    leave_lease(&world, "somebody", 60_000).await;
+    world.bookings("b1", 40).await;
+    assert!(world.numbers("c1", "tenant").is_empty());
+
+    leave_lease(&world, "somebody", -1).await;
+    world.bookings("b1", 1).await;
+    assert_eq!(world.numbers("c1", "tenant"), up_to(10), "the stream of all does not wait for the whole");
+    world.bookings("b1", 2).await;
+    assert_eq!(world.numbers("c1", "tenant"), up_to(30));
+    world.owner_says("c1", json!({ "action": "ping" })).await;
+    world.bookings("b1", 1).await;
+    assert_eq!(world.numbers("c1", "tenant"), up_to(44));
+}
+
+#[tokio::test]
 async fn an_event_whose_follower_was_killed_waits_for_its_own_lease_to_end() {
     let world = World::new().await;
     world.owner("c1").await;
