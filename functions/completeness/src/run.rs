@@ -37,7 +37,7 @@ const MADE: usize = 2_000;
 /// The turn after such a one is due after this.
 const AFTER_MANY: SignedDuration = SignedDuration::from_mins(1);
 /// So many days a page: each is written with it, and a transaction takes 100 items (docs.aws.amazon.com, DynamoDB,
-/// TransactWriteItems).
+/// `TransactWriteItems`).
 const DAYS: usize = 60;
 /// How far a stretch reaches back into the one before: a transaction that takes longer is not seen.
 pub const OVERLAP: SignedDuration = SignedDuration::from_mins(10);

@@ -238,7 +238,6 @@ async fn another_table_does_not_begin_after_the_share() {
     assert_eq!((told.unfinished, told.left), (1, 1));
     assert_eq!(world.events().await.len(), 1, "of the first table alone");
     world.pass(1);
-    world.pass(1);
     assert_eq!(world.reconcile().await.done, 1);
     assert_eq!(world.events().await.len(), 2);
 }
