@@ -289,6 +289,44 @@ where
     Ok(())
 }
 
+/// Works on the table's stream, a batch at a time: for work that is cheaper together. A batch that can never work is worked
+/// on record by record, as [`changes`] does; so every step has to bear being repeated here, too.
+pub fn changes_together<D, F, Fut>(wire: fn(&Aws) -> Result<D, Missing>, handle: F) -> ExitCode
+where
+    D: Sync + 'static,
+    F: Fn(&'static D, Vec<Changed>) -> Fut + Sync,
+    Fut: Future<Output = Result<()>> + Send,
+{
+    start(wire, async |deps| {
+        let handle = &handle;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
+            together(deps, handle, event.payload).await.map_err(lambda_runtime::Error::from)
+        }))
+        .await
+    })
+}
+
+/// One batch of the stream, as [`changes_together`] works on it.
+pub async fn together<D, F, Fut>(deps: &'static D, handle: &F, event: StreamEvent) -> Result<()>
+where
+    F: Fn(&'static D, Vec<Changed>) -> Fut,
+    Fut: Future<Output = Result<()>> + Send,
+{
+    let all = event.records.iter().cloned().map(changed).collect::<Result<Vec<_>>>();
+    let outcome = AssertUnwindSafe(async { handle(deps, all?).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(Error::internal("a worker panicked", told(&*panic))));
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_transient() => {
+            tracing::warn!(error = ?error, "the stream waits: {error}");
+            Err(error)
+        }
+        Err(_) => records(deps, &|deps, changed| handle(deps, vec![changed]), event).await,
+    }
+}
+
 /// The key of the row that a record is about: whoever reads the log finds it by that.
 fn named(record: &EventRecord) -> String {
     let keys = Item::from(record.change.keys.clone());

@@ -194,7 +194,12 @@ impl Delivery {
 
     /// The message that has it tried now.
     pub fn job(&self) -> Job {
-        Job::Deliver { tenant: self.tenant, delivery: self.id, attempts: self.attempts }
+        self.job_after(self.attempts)
+    }
+
+    /// The message that has it tried after so many attempts.
+    pub fn job_after(&self, attempts: u32) -> Job {
+        Job::Deliver { tenant: self.tenant, delivery: self.id, attempts }
     }
 }
 

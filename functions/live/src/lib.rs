@@ -15,6 +15,7 @@ mod ping;
 pub mod provider_booking_history;
 pub mod pump;
 mod rights;
+mod send;
 mod shown;
 mod subscribe;
 pub mod sweep;

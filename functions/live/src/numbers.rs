@@ -1,18 +1,18 @@
-//! Gives an event its number in each of its channels: once, by one more than the last, all together.
+//! Gives events their numbers in each of their channels: once, by one more than the last, all together.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
 };
 
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use shared::{
     Error, Result,
     event::Event,
-    id::TenantId,
+    id::{EventId, TenantId},
     key,
-    live::{Channel, Entry, Numbered, head},
+    live::{Channel, Entry, NotAChannel, Numbered, head},
     table::{Created, Table},
 };
 
@@ -22,9 +22,28 @@ use crate::pause;
 const TRIES: u32 = 40;
 /// More channels are not remembered.
 const REMEMBERED: usize = 10_000;
+/// A transaction writes so many rows at most (quota of `TransactWriteItems`).
+const TOGETHER: usize = 100;
+/// So many rows are read or made at the same time.
+const AT_ONCE: usize = 16;
 
 /// The numbers of an event.
 pub type Given = BTreeMap<Channel, u64>;
+
+/// An event, and the channels that it belongs in.
+pub struct Place<'e> {
+    /// Which.
+    pub event: &'e Event,
+    /// Where.
+    pub channels: Vec<Channel>,
+}
+
+impl Place<'_> {
+    /// The rows that its numbers are.
+    fn rows(&self) -> usize {
+        1 + self.channels.len()
+    }
+}
 
 /// Gives numbers. Remembers the last of each channel that it met: where that is wrong the write fails, and it is read.
 pub struct Numbers {
@@ -38,69 +57,108 @@ impl Numbers {
         Self { table, heads: Mutex::default() }
     }
 
-    /// The numbers of an event in these channels; those that it has already, where it has any. An event without channels
-    /// is noted, too: a trace finds its events by that.
-    pub async fn give(&self, event: &Event, channels: &[Channel], now: Timestamp) -> Result<Given> {
-        if channels.is_empty() {
-            return match self.table.create(&numbered(event, &Given::new(), now)).await? {
-                Created::New => Ok(Given::new()),
-                Created::Was(earlier) => given(&earlier),
-            };
+    /// The numbers of events, in the order of the events; those that they have already, where they have any. Some have no
+    /// channels: they are noted, too, for a trace finds its events by that.
+    pub async fn give(&self, places: &[Place<'_>], now: Timestamp) -> Result<Vec<Given>> {
+        let (placed, others): (Vec<_>, Vec<_>) = places.iter().partition(|place| !place.channels.is_empty());
+        let mut given = self.note(others, now).await?;
+        let mut together: Vec<&Place> = Vec::new();
+        for place in placed {
+            if together.iter().map(|place| place.rows()).sum::<usize>() + place.rows() > TOGETHER {
+                given.extend(self.give_together(std::mem::take(&mut together), now).await?);
+            }
+            together.push(place);
         }
+        given.extend(self.give_together(together, now).await?);
+        Ok(places.iter().map(|place| given.remove(&place.event.id).unwrap_or_default()).collect())
+    }
+
+    /// Notes events that have no channels.
+    async fn note(&self, places: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Given>> {
+        let noted = places.into_iter().map(|place| async move {
+            let given = match self.table.create(&numbered(place.event, &Given::new(), now)).await? {
+                Created::New => Given::new(),
+                Created::Was(earlier) => self::given(&earlier)?,
+            };
+            Ok((place.event.id, given))
+        });
+        at_once(noted.collect()).await
+    }
+
+    /// Numbers for all of these or for none, until all have theirs.
+    async fn give_together(&self, mut left: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Given>> {
+        let mut all = HashMap::new();
         let mut last = Error::unavailable("table", "others number all the time");
         for attempt in 0..TRIES {
-            let given = self.next(event.tenant, channels).await?;
-            match self.write(event, &given, now).await {
+            if left.is_empty() {
+                return Ok(all);
+            }
+            let next = self.next(&left).await?;
+            match self.write(&left, &next, now).await {
                 Ok(true) => {
-                    self.remember(event.tenant, &given);
-                    return Ok(given);
-                }
-                Ok(false) => {
-                    self.forget(event.tenant, channels);
-                    let key = key::numbered(event.tenant, event.trace, event.id);
-                    if let Some(earlier) = self.table.find_now(key).await? {
-                        return self::given(&earlier);
+                    for (place, given) in left.drain(..).zip(next) {
+                        self.remember(place.event.tenant, &given);
+                        all.insert(place.event.id, given);
                     }
+                    return Ok(all);
                 }
                 // Two writes met, or the answer was lost: what is stored tells.
-                Err(error) if error.is_transient() => {
-                    self.forget(event.tenant, channels);
-                    last = error;
-                }
+                Err(error) if error.is_transient() => last = error,
                 Err(error) => return Err(error),
+                Ok(false) => {}
+            }
+            self.forget(&left);
+            let keys: Vec<_> = left.iter().map(|place| key_of(place.event)).collect();
+            for earlier in self.table.find_all(&keys).await? {
+                left.retain(|place| place.event.id != earlier.event);
+                all.insert(earlier.event, given(&earlier)?);
             }
             pause(attempt).await;
         }
-        Err(last)
+        if left.is_empty() { Ok(all) } else { Err(last) }
     }
 
-    async fn next(&self, tenant: TenantId, channels: &[Channel]) -> Result<Given> {
-        let numbers = channels.iter().map(|channel| async move {
-            let head = match self.remembered(tenant, channel) {
-                Some(head) => head,
-                None => head(&self.table, tenant, channel).await?,
-            };
-            Ok::<_, Error>((channel.clone(), head + 1))
+    /// The numbers that come next.
+    async fn next(&self, places: &[&Place<'_>]) -> Result<Vec<Given>> {
+        let mut heads = HashMap::new();
+        for place in places {
+            for channel in &place.channels {
+                let of = (place.event.tenant, channel.clone());
+                let remembered = self.remembered(&of);
+                heads.entry(of).or_insert(remembered);
+            }
+        }
+        let unknown: Vec<_> = heads.iter().filter(|(_, head)| head.is_none()).map(|(of, _)| of.clone()).collect();
+        let read = unknown.into_iter().map(|of| async move {
+            let head = head(&self.table, of.0, &of.1).await?;
+            Ok((of, Some(head)))
         });
-        Ok(try_join_all(numbers).await?.into_iter().collect())
+        heads.extend(at_once::<HashMap<_, _>, _, _>(read.collect()).await?);
+        let mut number = |tenant: TenantId, channel: &Channel| {
+            let head = heads.entry((tenant, channel.clone())).or_default().get_or_insert_default();
+            *head += 1;
+            (channel.clone(), *head)
+        };
+        let numbers = places
+            .iter()
+            .map(|place| place.channels.iter().map(|channel| number(place.event.tenant, channel)).collect());
+        Ok(numbers.collect())
     }
 
-    async fn write(&self, event: &Event, given: &Given, now: Timestamp) -> Result<bool> {
-        let first = self.table.transact().create(&numbered(event, given, now));
-        let all = given.iter().fold(first, |writes, (channel, number)| {
-            writes.create(&Entry {
-                tenant: event.tenant,
-                channel: channel.clone(),
-                number: *number,
-                event: event.id,
-                at: now,
-            })
-        });
-        all.send().await
+    async fn write(&self, places: &[&Place<'_>], given: &[Given], now: Timestamp) -> Result<bool> {
+        let mut writes = self.table.transact();
+        for (Place { event, .. }, given) in places.iter().zip(given) {
+            writes = writes.create(&numbered(event, given, now));
+            for (channel, number) in given {
+                let (tenant, channel, number) = (event.tenant, channel.clone(), *number);
+                writes = writes.create(&Entry { tenant, channel, number, event: event.id, at: now });
+            }
+        }
+        writes.send().await
     }
 
-    fn remembered(&self, tenant: TenantId, channel: &Channel) -> Option<u64> {
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, channel.clone())).copied()
+    fn remembered(&self, of: &(TenantId, Channel)) -> Option<u64> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(of).copied()
     }
 
     fn remember(&self, tenant: TenantId, given: &Given) {
@@ -111,12 +169,27 @@ impl Numbers {
         heads.extend(given.iter().map(|(channel, number)| ((tenant, channel.clone()), *number)));
     }
 
-    fn forget(&self, tenant: TenantId, channels: &[Channel]) {
+    fn forget(&self, places: &[&Place<'_>]) {
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        for channel in channels {
-            heads.remove(&(tenant, channel.clone()));
+        for place in places {
+            for channel in &place.channels {
+                heads.remove(&(place.event.tenant, channel.clone()));
+            }
         }
     }
+}
+
+/// What all of these come to, some of them at the same time.
+async fn at_once<C, F, T>(all: Vec<F>) -> Result<C>
+where
+    C: Default + Extend<T>,
+    F: Future<Output = Result<T>>,
+{
+    stream::iter(all).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+fn key_of(event: &Event) -> key::Key<Numbered> {
+    key::numbered(event.tenant, event.trace, event.id)
 }
 
 fn numbered(event: &Event, given: &Given, now: Timestamp) -> Numbered {
@@ -131,7 +204,5 @@ fn numbered(event: &Event, given: &Given, now: Timestamp) -> Numbered {
 
 fn given(numbered: &Numbered) -> Result<Given> {
     let numbers = numbered.numbers.iter().map(|(channel, number)| Ok((channel.parse()?, *number)));
-    numbers
-        .collect::<std::result::Result<_, shared::live::NotAChannel>>()
-        .map_err(|cause| Error::internal("a stored channel", cause))
+    numbers.collect::<Result<_, NotAChannel>>().map_err(|cause| Error::internal("a stored channel", cause))
 }

@@ -10,9 +10,13 @@
 //! so a number is never passed over. A process that is killed between sending and noting it sends some numbers twice;
 //! its lease ends by itself, and the next event or ping goes on.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use shared::{
     Result, key,
     listener::Subscription,
@@ -71,18 +75,18 @@ pub enum Pumped {
     Gone,
 }
 
-/// A number in hand, with its message.
-pub type InHand<'a> = (u64, &'a str);
+/// Numbers of one channel with their messages, in order.
+pub type InHand = [(u64, Arc<str>)];
 
 impl Pump {
-    /// Sends a number, and whatever lacks before it, to a follower of its channel; or leaves it to whoever sends there
+    /// Sends numbers, and whatever lacks before them, to a follower of their channel; or leaves them to whoever sends there
     /// now. `lease` names this piece of work: done once more after it was killed, it waits for its own lease to end.
-    pub async fn push(&self, to: &Subscription, in_hand: InHand<'_>, lease: &str, bounds: Bounds) -> Result<Pumped> {
-        let (number, _) = in_hand;
+    pub async fn push(&self, to: &Subscription, in_hand: &InHand, lease: &str, bounds: Bounds) -> Result<Pumped> {
+        let Some(&(number, _)) = in_hand.last() else { return Ok(Pumped::Level) };
         let begun = Instant::now();
         while begun.elapsed() < LEASE + STEP {
             if let Some(held) = self.take(to, lease).await? {
-                return self.run(held, Some(in_hand), bounds).await;
+                return self.run(held, in_hand, bounds).await;
             }
             let Some(now) = self.table.find_now(of(to)).await? else { return Ok(Pumped::Elsewhere) };
             if now.sent >= number {
@@ -104,19 +108,20 @@ impl Pump {
             None => self.leased(to, lease).when("lease", RESTING).send().await?,
         };
         match held {
-            Some(held) => self.run(held, None, bounds).await,
+            Some(held) => self.run(held, &[], bounds).await,
             None => Ok(Pumped::Elsewhere),
         }
     }
 
     /// Sends to a subscription whose lease is held, and lets go of it.
-    pub async fn run(&self, held: Subscription, in_hand: Option<InHand<'_>>, bounds: Bounds) -> Result<Pumped> {
+    pub async fn run(&self, held: Subscription, in_hand: &InHand, bounds: Bounds) -> Result<Pumped> {
+        let last = in_hand.last().map_or(0, |(number, _)| *number);
         let mut turn = Turn { pump: self, sent: held.sent, held, noted: Instant::now(), done: 0 };
-        let mut in_hand = in_hand.filter(|(number, _)| *number == turn.sent + 1);
+        let mut next = turn.of_hand(in_hand);
         loop {
-            let (messages, more) = match in_hand.take() {
-                Some((number, text)) => (vec![(number, text.to_owned())], false),
-                None => turn.read(bounds.most).await?,
+            let (messages, more) = match next.is_empty() {
+                true => turn.read(bounds.most).await?,
+                false => (std::mem::take(&mut next), false),
             };
             let found = !messages.is_empty();
             for (number, text) in messages {
@@ -136,14 +141,15 @@ impl Pump {
                     return Ok(Pumped::Elsewhere);
                 }
             }
-            if !more {
-                match turn.finish().await? {
-                    Finished::Yes => return Ok(Pumped::Level),
-                    Finished::Lost => return Ok(Pumped::Elsewhere),
-                    // What is wanted is there to be read, or has been sent.
-                    Finished::MoreIsWanted if !found => return turn.let_go(Pumped::Level).await,
-                    Finished::MoreIsWanted => {}
-                }
+            if found && (more || turn.sent < last) {
+                continue;
+            }
+            match turn.finish().await? {
+                Finished::Yes => return Ok(Pumped::Level),
+                Finished::Lost => return Ok(Pumped::Elsewhere),
+                // What is wanted is there to be read, or has been sent.
+                Finished::MoreIsWanted if !found => return turn.let_go(Pumped::Level).await,
+                Finished::MoreIsWanted => {}
             }
         }
     }
@@ -180,8 +186,8 @@ fn of(subscription: &Subscription) -> key::Key<Subscription> {
 }
 
 /// The message of one number.
-pub fn message(channel: &Channel, shown: &shown::Shown) -> Result<String> {
-    Told::Event { channel, number: shown.number, event: &shown.event }.text()
+pub fn message(channel: &Channel, number: u64, event: &RawValue) -> Result<String> {
+    Told::Event { channel, number, event }.text()
 }
 
 /// A lease that is held, and what has been done with it.
@@ -200,14 +206,22 @@ enum Finished {
 }
 
 impl Turn<'_> {
+    /// What is in hand behind the last number that was sent, as far as no number lacks in between.
+    fn of_hand(&self, in_hand: &InHand) -> Vec<(u64, Arc<str>)> {
+        let lacking = in_hand.iter().skip_while(|(number, _)| *number <= self.sent);
+        let next = self.sent + 1..;
+        lacking.zip(next).take_while(|((number, _), next)| number == next).map(|(message, _)| message.clone()).collect()
+    }
+
     /// The next messages, and whether there may be more behind them.
-    async fn read(&self, most: usize) -> Result<(Vec<(u64, String)>, bool)> {
+    async fn read(&self, most: usize) -> Result<(Vec<(u64, Arc<str>)>, bool)> {
         let (table, channel) = (&self.pump.table, &self.held.channel);
         let next = key::live_entries(self.held.tenant, channel, self.sent + 1, LAST);
         let page = PAGE.min(u16::try_from(most).unwrap_or(PAGE)).max(1);
         let entries = table.list(&next, Page::first(page)).await?.rows;
         let shown = shown::read(table, &self.pump.stage, &entries).await?;
-        let messages = shown.iter().map(|shown| Ok((shown.number, message(channel, shown)?)));
+        let messages =
+            shown.iter().map(|shown| Ok((shown.number, message(channel, shown.number, &shown.event)?.into())));
         Ok((messages.collect::<Result<_>>()?, entries.len() == usize::from(page)))
     }
 

@@ -1,13 +1,13 @@
 //! The events of a channel, as live clients and readers of its history are shown them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::value::RawValue;
 use shared::{
     Error, Result,
     booking::{BOOKINGS, Kept, Subjects},
     event::Event,
-    id::EventId,
+    id::{EventId, TenantId},
     key,
     live::Entry,
     table::Table,
@@ -15,6 +15,9 @@ use shared::{
 
 /// An event whose body is larger than this is shown without its rows: API Gateway sends messages of 128 kB at most.
 const LARGEST: usize = 100_000;
+
+/// Kept bookings by tenant and id.
+pub type Bookings = HashMap<(TenantId, String), Kept>;
 
 /// An event with its number.
 pub struct Shown {
@@ -34,7 +37,7 @@ pub async fn read(table: &Table, stage: &str, entries: &[Entry]) -> Result<Vec<S
         .map(|entry| {
             let event = match events.get(&entry.event) {
                 Some(event) => {
-                    let booking = Subjects::of(event).booking.and_then(|id| bookings.get(&id));
+                    let booking = Subjects::of(event).booking.and_then(|id| bookings.get(&(event.tenant, id)));
                     show(event, stage, booking)?
                 }
                 None => forgotten(entry)?,
@@ -59,13 +62,14 @@ async fn events_of(table: &Table, entries: &[Entry]) -> Result<HashMap<EventId, 
     Ok(events)
 }
 
-async fn bookings_of(table: &Table, events: impl Iterator<Item = &Event>) -> Result<HashMap<String, Kept>> {
-    let named: BTreeMap<String, _> =
-        events.filter_map(|event| Some((Subjects::of(event).booking?, event.tenant))).collect();
-    let keys: Vec<_> = named.iter().map(|(id, tenant)| key::kept(*tenant, BOOKINGS, id)).collect();
-    let mut bookings = HashMap::new();
+/// The bookings that events are about, as they are kept.
+pub async fn bookings_of(table: &Table, events: impl Iterator<Item = &Event>) -> Result<Bookings> {
+    let named: BTreeSet<_> = events.filter_map(|event| Some((event.tenant, Subjects::of(event).booking?))).collect();
+    let keys: Vec<_> = named.iter().map(|(tenant, id)| key::kept(*tenant, BOOKINGS, id)).collect();
+    let mut bookings = Bookings::new();
     for keys in keys.chunks(100) {
-        bookings.extend(table.find_all(keys).await?.into_iter().map(|kept| (kept.id.clone(), kept)));
+        let kept = table.find_all(keys).await?.into_iter();
+        bookings.extend(kept.map(|kept: Kept| ((kept.tenant, kept.id.clone()), kept)));
     }
     Ok(bookings)
 }

@@ -44,7 +44,7 @@ pub async fn run(
     if pump.sockets.post(&listener.connection, &subscribed).await? == Reached::Gone {
         return Ok(Reached::Gone);
     }
-    match pump.run(held, None, bounds).await? {
+    match pump.run(held, &[], bounds).await? {
         Pumped::Gone => Ok(Reached::Gone),
         // Its client sees by the heads that there is more, and asks for it.
         Pumped::Behind => ping::pong(pump, &listener, listener.channels.iter().chain([channel])).await,

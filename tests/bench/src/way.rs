@@ -130,7 +130,7 @@ impl Desk {
 
         route::handle(&self.route, Changed::making(&event)).await?;
         let routed = self.units.take();
-        follow::handle(&self.follow, Changed::making(&event)).await?;
+        follow::handle(&self.follow, vec![Changed::making(&event)]).await?;
         let numbered = self.units.take();
         let messages = std::mem::take(&mut *self.kept.lock().map_err(|_| "a queue of a panicked thread")?);
         for (message, _) in messages {

@@ -2,7 +2,7 @@
 //!
 //! The order of the writes is the order of what may be lost: first the log, then the delivery, then counters and the
 //! endpoint's health. A worker killed in between has posted; the next one posts the same `webhook-id` again, and of the
-//! two outcomes of this one attempt a success counts.
+//! two outcomes of this one attempt a success counts, as long as the delivery has not gone on from the other.
 
 use std::time::Duration;
 
@@ -30,18 +30,19 @@ pub async fn make(
     now: Timestamp,
 ) -> Result<Verdict> {
     let answer = post(deps, delivery, endpoint, now).await?;
-    let attempt = logged(deps, delivery, trigger, answer, now).await?;
+    let logged = log(deps, delivery, trigger, answer, now).await?;
+    let attempt = &logged.attempt;
     // What comes of a replay says nothing about the endpoint.
     let telling = attempt.trigger != Trigger::Replay;
     if attempt.verdict == Verdict::Gone && telling {
         // Before the delivery is parked: what is parked for an open endpoint would be forgotten.
         health::close(deps, endpoint, now).await?;
     }
-    if let Some(state) = settle(deps, delivery, &attempt).await? {
+    if let Some(state) = settle(deps, delivery, &logged).await? {
         // The delivery is settled; what follows is worth a warning, not another attempt.
         let after = async {
-            health::count(deps, delivery, &attempt, state).await?;
-            if telling { health::update(deps, endpoint, &attempt, now).await } else { Ok(()) }
+            health::count(deps, delivery, attempt, state).await?;
+            if telling { health::update(deps, endpoint, attempt, now).await } else { Ok(()) }
         };
         if let Err(error) = after.await {
             tracing::warn!(error = ?error, "the attempt was not counted: {error}");
@@ -53,8 +54,8 @@ pub async fn make(
 /// Its endpoint was deleted: there is nowhere to go.
 pub async fn abandon(deps: &Deps, delivery: &Delivery, now: Timestamp) -> Result<()> {
     let gone = Answer { took: Duration::ZERO, outcome: Err(Silence::NoEndpoint) };
-    let attempt = logged(deps, delivery, due(delivery), gone, now).await?;
-    settle(deps, delivery, &attempt).await?;
+    let logged = log(deps, delivery, due(delivery), gone, now).await?;
+    settle(deps, delivery, &logged).await?;
     Ok(())
 }
 
@@ -80,8 +81,16 @@ async fn event(deps: &Deps, delivery: &Delivery) -> Result<Event> {
     }
 }
 
-/// The row of this attempt: the one that is there already, if a worker was killed right after writing it.
-async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answer, now: Timestamp) -> Result<Attempt> {
+/// What an attempt came to.
+struct Logged {
+    attempt: Attempt,
+    /// The log has this attempt's failure from another worker: the success takes its place together with the delivery, for
+    /// that may have gone on, and the log tells of one success then.
+    replaces: bool,
+}
+
+/// Logs this attempt, unless it stands there already: a worker was killed right after writing it.
+async fn log(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answer, now: Timestamp) -> Result<Logged> {
     let verdict = judge(&answer.outcome);
     let ended_at = now + SignedDuration::try_from(answer.took).unwrap_or_default();
     let retry_after = answer.outcome.as_ref().ok().and_then(|answer| answer.retry_after);
@@ -109,20 +118,18 @@ async fn logged(deps: &Deps, delivery: &Delivery, trigger: Trigger, answer: Answ
         next_at: waits.map(|wait| ended_at + SignedDuration::try_from(wait).unwrap_or_default()),
         keep_until: delivery.kept_from(ended_at),
     };
-    match deps.table.create(&attempt).await? {
-        Created::New => Ok(attempt),
+    Ok(match deps.table.create(&attempt).await? {
+        Created::New => Logged { attempt, replaces: false },
         Created::Was(earlier) if attempt.verdict != Verdict::Delivered || earlier.verdict == Verdict::Delivered => {
-            Ok(*earlier)
+            Logged { attempt: *earlier, replaces: false }
         }
-        Created::Was(_) => {
-            deps.table.put(&attempt).await?;
-            Ok(attempt)
-        }
-    }
+        Created::Was(_) => Logged { attempt, replaces: true },
+    })
 }
 
 /// What the attempt makes of the delivery: its state, where it was this worker that settled the attempt.
-async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<Option<State>> {
+async fn settle(deps: &Deps, delivery: &Delivery, logged: &Logged) -> Result<Option<State>> {
+    let attempt = &logged.attempt;
     let ended_at = attempt.at + SignedDuration::from_millis(attempt.took_ms.try_into().unwrap_or(i64::MAX));
     let next = next(attempt);
     if next == State::Failed {
@@ -139,20 +146,28 @@ async fn settle(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<O
         }
         _ => change.remove("due_at").index(None).set("ended_at", ended_at).expires(attempt.keep_until),
     };
-    let Some(settled) = change.send().await? else {
-        return overtaken(deps, delivery, attempt).await;
-    };
+    if !write(deps, change, logged).await? {
+        return overtaken(deps, delivery, logged).await;
+    }
 
     if next == State::Delivered && !delivery.replay {
         let latency = ended_at.duration_since(delivery.accepted_at);
         metrics::milliseconds("DeliveryLatency", i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
     }
     if let Some(delay) = soon(attempt.next_at, ended_at)
-        && let Err(error) = deps.queue.send(&settled.job(), delay).await
+        && let Err(error) = deps.queue.send(&delivery.job_after(attempt.n), delay).await
     {
         tracing::warn!(error = ?error, "the next try has no message; the sweep brings it");
     }
     Ok(Some(next))
+}
+
+/// Writes what became of the delivery, and the log's row with it where that is to be replaced.
+async fn write(deps: &Deps, change: Change<'_, Delivery>, logged: &Logged) -> Result<bool> {
+    match logged.replaces {
+        true => deps.table.transact().put(&logged.attempt).change(change).send().await,
+        false => change.write().await,
+    }
 }
 
 /// That the attempt was made, if nobody has made it meanwhile.
@@ -167,13 +182,14 @@ fn made<'d>(deps: &'d Deps, delivery: &Delivery, attempt: &Attempt) -> Change<'d
 
 /// A person has cancelled the delivery while the attempt was under way: it stays cancelled, but what has arrived has
 /// arrived.
-async fn overtaken(deps: &Deps, delivery: &Delivery, attempt: &Attempt) -> Result<Option<State>> {
+async fn overtaken(deps: &Deps, delivery: &Delivery, logged: &Logged) -> Result<Option<State>> {
+    let attempt = &logged.attempt;
     let change = made(deps, delivery, attempt).when("state", State::Cancelled);
     let (state, change) = match attempt.verdict {
         Verdict::Delivered => (State::Delivered, change.set("state", State::Delivered).remove("reason")),
         _ => (State::Cancelled, change),
     };
-    Ok(change.write().await?.then_some(state))
+    Ok(write(deps, change, logged).await?.then_some(state))
 }
 
 /// Where a delivery stands after an attempt.

@@ -196,6 +196,27 @@ async fn of_two_outcomes_of_one_attempt_the_success_counts() {
 }
 
 #[tokio::test]
+async fn a_success_that_comes_after_the_delivery_went_on_does_not_stand_in_the_log_twice() {
+    let world = World::new().await;
+    world.accept("b1").await;
+    let job = world.messages().remove(0);
+    world.receiver.fail_next(HOOK, [Fault::slow(600), Fault::status(500)]).await.unwrap();
+    let slow = world.work(job.clone());
+    let quick = async {
+        world.receiver.wait_for(HOOK, 1).await.unwrap();
+        world.work(job.clone()).await.unwrap();
+        assert_eq!((world.delivery().await.state, world.delivery().await.attempts), (State::Pending, 1));
+    };
+    let (slow, ()) = tokio::join!(slow, quick);
+    slow.unwrap();
+
+    world.work(world.delivery().await.job()).await.unwrap();
+
+    let told: Vec<_> = world.attempts().await.iter().map(|attempt| attempt.verdict).collect();
+    assert_eq!((world.delivery().await.state, told), (State::Delivered, vec![Verdict::Retry, Verdict::Delivered]));
+}
+
+#[tokio::test]
 async fn what_waited_a_month_is_still_in_the_log_when_it_fails() {
     let mut world = World::new().await;
     world.accept("b1").await;

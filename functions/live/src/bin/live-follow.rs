@@ -4,5 +4,5 @@ use live::follow;
 use shared::boot;
 
 fn main() -> ExitCode {
-    boot::changes(follow::Deps::wire, follow::handle)
+    boot::changes_together(follow::Deps::wire, follow::handle)
 }

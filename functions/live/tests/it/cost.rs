@@ -17,25 +17,22 @@ async fn what_an_event_and_its_followers_cost() {
 
     units.take();
     world.follow(&first).await.unwrap();
-    let nobody = units.take();
-    println!("an event in five channels that nobody follows: {nobody:?}");
+    assert_eq!(units.take(), (13.0, 8.0), "an event in five channels that nobody follows");
 
     world.owner("c1").await;
     world.owner_says("c1", subscribe("tenant", 3)).await;
     units.take();
     world.follow(&second).await.unwrap();
-    let one = units.take();
-    println!("with one who follows: {one:?}");
-    assert_eq!((one.0 - nobody.0, one.1 - nobody.1), (2.0, 0.0), "a push");
+    assert_eq!(units.take(), (15.0, 8.0), "with one who follows: a push is two more");
 
     world.owner_says("c1", json!({ "action": "ping" })).await;
     units.take();
     world.owner_says("c1", json!({ "action": "ping" })).await;
-    println!("a ping with one channel: {:?}", units.take());
+    assert_eq!(units.take(), (3.0, 3.0), "a ping with one channel");
     world.owner("c2").await;
-    println!("a connection: {:?}", units.take());
+    assert_eq!(units.take(), (5.0, 1.0), "a connection");
     world.owner_says("c2", subscribe("tenant", 0)).await;
-    println!("a subscription with four events missed: {:?}", units.take());
+    assert_eq!(units.take(), (9.0, 8.0), "a subscription with four events missed");
     world.ends("c2").await;
-    println!("the end of a connection: {:?}", units.take());
+    assert_eq!(units.take(), (4.0, 2.0), "the end of a connection");
 }

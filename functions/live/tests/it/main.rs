@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod authorize;
+mod batch;
 mod connect;
 mod cost;
 mod follow;

@@ -37,7 +37,7 @@ async fn a_record_that_comes_again_changes_nothing() {
     world.happens(&second).await;
 
     world.follow(&first).await.unwrap();
-    follow::handle(&world.another_follower(), Changed::making(&second)).await.unwrap();
+    follow::handle(&world.another_follower(), vec![Changed::making(&second)]).await.unwrap();
 
     let entries = world.entries("booking:b1").await;
     assert_eq!(entries.iter().map(|entry| entry.event).collect::<Vec<_>>(), [first.id, second.id]);
@@ -50,7 +50,7 @@ async fn the_same_event_twice_at_once_is_numbered_once() {
     for _ in 0..10 {
         let event = world.booking("b1");
         event::accept(&world.table, event.clone()).await.unwrap();
-        let all = join_all(followers.iter().map(|deps| follow::handle(deps, Changed::making(&event)))).await;
+        let all = join_all(followers.iter().map(|deps| follow::handle(deps, vec![Changed::making(&event)]))).await;
         assert!(all.iter().all(Result::is_ok), "{all:?}");
     }
 
@@ -69,7 +69,7 @@ async fn many_events_of_one_channel_at_once_leave_no_gap() {
 
     let all = join_all(followers.iter().zip(events.chunks(8)).map(async |(deps, events)| {
         for event in events {
-            follow::handle(deps, Changed::making(event)).await.unwrap();
+            follow::handle(deps, vec![Changed::making(event)]).await.unwrap();
         }
     }));
     all.await;
@@ -94,7 +94,8 @@ async fn whoever_is_killed_anywhere_leaves_no_gap_and_no_double() {
         for kill in 0..6 {
             let patience = Duration::from_micros(300 + 700 * ((n * 7 + kill * 3) % 11));
             let deps = world.another_follower();
-            if let Ok(done) = tokio::time::timeout(patience, follow::handle(&deps, Changed::making(&event))).await {
+            if let Ok(done) = tokio::time::timeout(patience, follow::handle(&deps, vec![Changed::making(&event)])).await
+            {
                 done.unwrap();
             }
         }

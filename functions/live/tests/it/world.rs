@@ -97,7 +97,7 @@ impl World {
     }
 
     pub async fn follow(&self, event: &Event) -> Result<()> {
-        follow::handle(&self.follow, Changed::making(event)).await
+        follow::handle(&self.follow, vec![Changed::making(event)]).await
     }
 
     /// So many events of one booking, one after the other.
