@@ -36,6 +36,13 @@
 //! | how many automations | `ten_…` | `AUTOMATIONS` | |
 //! | executions of an automation | `ten_…#RUNS` | `aut_…#<shard>` | |
 //! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
+//! | scenario of Make.com | `ten_…#SCENARIO` | `<scenario>` | |
+//! | run of a scenario | `ten_…#RUN#<scenario>` | `<run>` | by time: `ten_…#RUN#<scenario>` / `<time>#<run>` |
+//! | the runs of a scenario on a day | `ten_…#RUNDAY` | `<date>#<scenario>` | |
+//! | what an owner's scenarios did on a day | `ten_…#SHEET#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>` | |
+//! | the totals of that | `ten_…#TOTAL#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>` | |
+//! | that a day has to be folded again | `ten_…#UNFOLDED` | `<date>` | |
+//! | price of credits | `ten_…#RATE` | `<date>`, or `<date>#cli_…` for one client | |
 //! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
 //! | checkpoint of a conversation | `ten_…#TRACK#trk_…` | `BEFORE#<hour>` | |
 //! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…`, and `trk_…#<nnnn>` where one row is too small | |
@@ -70,7 +77,11 @@ use crate::{
     make::Account,
     notice::Notice,
     outcome::Outcome,
+    rate::Rate,
     receiver::Receiver,
+    run::{Run, RunDay},
+    scenario::{Owner, Scenario},
+    sheet::{DayTotal, Sheet, Unfolded},
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     source::{self, Source},
     tenant::{Client, Slug, Tenant},
@@ -119,6 +130,11 @@ fn one<E>(pk: String, sk: String) -> Key<E> {
 /// All rows whose sort key begins with `prefix`.
 fn many<E>(pk: String, prefix: &str) -> Range<E> {
     between(pk, prefix, &format!("{prefix}\u{10ffff}"))
+}
+
+/// All rows of a partition whose sort keys do not begin with a space.
+fn whole<E>(pk: String) -> Range<E> {
+    between(pk, " ", "\u{10ffff}")
 }
 
 /// All rows whose sort key lies between the two, both included.
@@ -485,6 +501,85 @@ fn usage_of(tenant: TenantId, client: Option<ClientId>) -> String {
         Some(client) => format!("{tenant}#USAGE#{client}"),
         None => format!("{tenant}#USAGE#COMPANY"),
     }
+}
+
+/// A scenario of Make.com.
+pub fn scenario(tenant: TenantId, scenario: &str) -> Key<Scenario> {
+    one(format!("{tenant}#SCENARIO"), scenario.into())
+}
+
+/// All scenarios of a tenant, by their ids.
+pub fn scenarios(tenant: TenantId) -> Range<Scenario> {
+    whole(format!("{tenant}#SCENARIO"))
+}
+
+/// A run of a scenario.
+pub fn run(tenant: TenantId, scenario: &str, run: &str) -> Key<Run> {
+    one(format!("{tenant}#RUN#{scenario}"), run.into())
+}
+
+/// A run by the time that it began; as the end of a stretch, all runs of the scenario up to then, oldest first.
+pub fn runs_by_time(tenant: TenantId, scenario: &str, at: Timestamp, run: &str) -> Index {
+    place(format!("{tenant}#RUN#{scenario}"), format!("{}#{run}", moment(at)))
+}
+
+/// What the runs of a scenario on a day come to.
+pub fn run_day(tenant: TenantId, date: Date, scenario: &str) -> Key<RunDay> {
+    one(format!("{tenant}#RUNDAY"), format!("{date}#{scenario}"))
+}
+
+/// The same of all scenarios from one day to another, both included; by day.
+pub fn run_days(tenant: TenantId, from: Date, to: Date) -> Range<RunDay> {
+    between(format!("{tenant}#RUNDAY"), &format!("{from}#"), &format!("{to}#\u{10ffff}"))
+}
+
+/// What an owner's scenarios did on a day.
+pub fn sheet(tenant: TenantId, owner: Owner, date: Date) -> Key<Sheet> {
+    one(owned(tenant, "SHEET", owner), date.to_string())
+}
+
+/// The same from one day to another, both included.
+pub fn sheets(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range<Sheet> {
+    between(owned(tenant, "SHEET", owner), &from.to_string(), &to.to_string())
+}
+
+/// The totals of an owner's day.
+pub fn day_total(tenant: TenantId, owner: Owner, date: Date) -> Key<DayTotal> {
+    one(owned(tenant, "TOTAL", owner), date.to_string())
+}
+
+/// The same from one day to another, both included.
+pub fn day_totals(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range<DayTotal> {
+    between(owned(tenant, "TOTAL", owner), &from.to_string(), &to.to_string())
+}
+
+fn owned(tenant: TenantId, what: &str, owner: Owner) -> String {
+    match owner {
+        Owner::Client(client) => format!("{tenant}#{what}#{client}"),
+        Owner::Company => format!("{tenant}#{what}#COMPANY"),
+        Owner::Unmapped => format!("{tenant}#{what}#UNMAPPED"),
+    }
+}
+
+/// The note that a day has to be folded again.
+pub fn unfolded(tenant: TenantId, date: Date) -> Key<Unfolded> {
+    one(format!("{tenant}#UNFOLDED"), date.to_string())
+}
+
+/// The days that have to be folded again, oldest first.
+pub fn all_unfolded(tenant: TenantId) -> Range<Unfolded> {
+    whole(format!("{tenant}#UNFOLDED"))
+}
+
+/// What a credit costs from a day on, for a client or whoever has no price of its own.
+pub fn rate(tenant: TenantId, client: Option<ClientId>, from: Date) -> Key<Rate> {
+    let client = client.map_or_else(String::new, |client| format!("#{client}"));
+    one(format!("{tenant}#RATE"), format!("{from}{client}"))
+}
+
+/// All prices of a tenant.
+pub fn rates(tenant: TenantId) -> Range<Rate> {
+    whole(format!("{tenant}#RATE"))
 }
 
 // ── activity and its snapshots ───────────────────────────────────────────

@@ -684,6 +684,23 @@ impl Transaction<'_> {
         self.put_where(row, None)
     }
 
+    /// A row in place of the one whose `field` was read as `seen`; the whole fails where it has changed since, or gone.
+    pub fn replace<E: Row>(self, row: &E, field: &str, seen: impl Serialize) -> Self {
+        let table = self.table;
+        self.push(|| {
+            let terms = Terms::seen(field, seen)?;
+            let put = Put::builder()
+                .table_name(&table.name)
+                .set_item(Some(item(row)?))
+                .set_condition_expression(terms.condition())
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values())
+                .build()
+                .map_err(|cause| Error::internal("put", cause))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        })
+    }
+
     fn put_where<E: Row>(self, row: &E, condition: Option<&str>) -> Self {
         let table = self.table;
         self.push(|| {

@@ -1,6 +1,8 @@
 //! Make.com usage: what scenarios used, cost and achieved.
 
 mod day;
+pub mod fold;
+pub mod ledger;
 pub mod metrics;
 pub mod sync;
 

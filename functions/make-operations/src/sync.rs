@@ -3,7 +3,7 @@
 mod clients;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use shared::{
     usage::{OperationType, ScenarioStatus, Usage},
 };
 
-use crate::day;
+use crate::{day, ledger};
 use clients::Clients;
 
 /// A transaction takes so many writes.
@@ -139,7 +139,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         let raw = rows::of_body(&call)?;
         deps.gate.batch(&call, &machine, Rate::BATCHES, raw.len()).await?;
         let rows = checked(&deps.table, &raw, machine.tenant, call.now).await?;
-        store(&deps.table, &rows).await?;
+        store(&deps.table, machine.tenant, &rows, call.now).await?;
         Ok(Reply::plain(told(rows.len())))
     })
     .await
@@ -173,7 +173,10 @@ async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timest
     if faults.is_empty() { Ok(good) } else { Err(Error::Invalid(faults)) }
 }
 
-async fn store(table: &Table, rows: &[Usage]) -> Result<()> {
+async fn store(table: &Table, tenant: TenantId, rows: &[Usage], now: Timestamp) -> Result<()> {
+    for date in rows.iter().map(|row| row.date).collect::<BTreeSet<_>>() {
+        ledger::note(table, tenant, date, now).await?;
+    }
     for some in rows.chunks(AT_ONCE) {
         some.iter().fold(table.transact(), |writes, row| writes.put(row)).send().await?;
     }

@@ -1,0 +1,140 @@
+//! Folding a day: what was stated of it, what ran, and what Make.com counted, as a sheet for each owner.
+//!
+//! A sheet is made of the day's rows alone, so it is right again after whatever came late, and folding twice changes
+//! nothing. No fold runs longer than [`Unfolded::SETTLED`] lets a note stand: one that began earlier and ends later has
+//! read all that the other has.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{Timestamp, civil::Date};
+use shared::{
+    Result,
+    id::TenantId,
+    key,
+    run::RunDay,
+    scenario::{Mapped, Owner, Scenario},
+    sheet::{Cell, DayTotal, Sheet, Subject, Unfolded},
+    table::Table,
+    usage::Usage,
+};
+
+/// So many owners are read at the same time.
+const ABREAST: usize = 8;
+
+/// What a tenant's days are folded by. Read once for many days.
+pub struct Folder<'t> {
+    table: &'t Table,
+    tenant: TenantId,
+    scenarios: HashMap<String, Scenario>,
+    owners: Vec<Owner>,
+}
+
+impl<'t> Folder<'t> {
+    /// Reads what the days of a tenant are folded by.
+    pub async fn of(table: &'t Table, tenant: TenantId) -> Result<Self> {
+        let scenarios = table.list_all(&key::scenarios(tenant)).await?;
+        let clients = table.list_all(&key::clients(tenant)).await?;
+        let owners = [Owner::Company, Owner::Unmapped].into_iter();
+        Ok(Self {
+            table,
+            tenant,
+            scenarios: scenarios.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect(),
+            owners: owners.chain(clients.into_iter().map(|client| Owner::Client(client.id))).collect(),
+        })
+    }
+
+    /// Folds a day, and takes back the note that it has to be, unless something is told of it just now.
+    pub async fn fold(&self, unfolded: &Unfolded, now: Timestamp) -> Result<()> {
+        let date = unfolded.date;
+        let sheets = self.sheets(date).await?;
+        let keys: Vec<_> = self.owners.iter().map(|owner| key::sheet(self.tenant, *owner, date)).collect();
+        let mut known: HashMap<Owner, Sheet> = HashMap::new();
+        for keys in keys.chunks(100) {
+            known.extend(self.table.find_all(keys).await?.into_iter().map(|sheet: Sheet| (sheet.owner, sheet)));
+        }
+        for sheet in sheets {
+            let same = known.remove(&sheet.owner).is_some_and(|known| known.cells == sheet.cells);
+            if !same {
+                self.table.transact().put(&sheet).put(&DayTotal::of(&sheet)).send().await?;
+            }
+        }
+        // Whoever has nothing any more: its scenarios were mapped to somebody else.
+        for owner in known.into_keys() {
+            let (sheet, total) = (key::sheet(self.tenant, owner, date), key::day_total(self.tenant, owner, date));
+            self.table.transact().delete(&sheet).delete(&total).send().await?;
+        }
+        if unfolded.is_settled(now) {
+            self.table.delete_seen(key::unfolded(self.tenant, date), "noted_ms", unfolded.noted_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// The sheets of a day, of owners that have something to show.
+    pub async fn sheets(&self, date: Date) -> Result<Vec<Sheet>> {
+        let days = self.table.list_all(&key::run_days(self.tenant, date, date)).await?;
+        let owners: Vec<_> =
+            self.owners.iter().filter(|owner| **owner != Owner::Unmapped).map(|owner| owner.client()).collect();
+        let stated: Vec<Vec<Usage>> = stream::iter(owners)
+            .map(
+                |client| async move { self.table.list_all(&key::usage_between(self.tenant, client, date, date)).await },
+            )
+            .buffered(ABREAST)
+            .try_collect()
+            .await?;
+        let mut stated: Vec<Usage> = stated.into_iter().flatten().collect();
+        stated.sort_by_key(|row| row.synced_at);
+        Ok(self.sheets_of(date, &days, &stated))
+    }
+
+    fn sheets_of(&self, date: Date, days: &[RunDay], stated: &[Usage]) -> Vec<Sheet> {
+        let mut sheets = Sheets { tenant: self.tenant, date, sheets: BTreeMap::new() };
+        let ran: HashMap<&str, &RunDay> = days.iter().map(|day| (day.scenario.as_str(), day)).collect();
+        for day in days {
+            let mapped = self.mapped(&day.scenario, date, stated);
+            let subject =
+                Subject { operation_type: mapped.operation_type, by_id: true, scenario: day.scenario.clone() };
+            sheets.of(mapped.owner, day.told_at).insert(subject, day.cell(&mapped));
+        }
+        for row in stated {
+            let (by_id, scenario) = row.scenario();
+            if by_id && ran.contains_key(scenario) {
+                continue;
+            }
+            let subject = Subject { operation_type: row.operation_type, by_id, scenario: scenario.into() };
+            sheets.of(row.client.into(), row.synced_at).entry(subject).or_default().state(row);
+        }
+        sheets.sheets.into_values().collect()
+    }
+
+    /// What a scenario was on a day. Where nobody has mapped it, whoever stated its usage has said whose it is.
+    fn mapped(&self, scenario: &str, date: Date, stated: &[Usage]) -> Mapped {
+        let known = self.scenarios.get(scenario).filter(|scenario| !scenario.mapping.is_empty());
+        known.map(|scenario| scenario.on(date)).unwrap_or_else(|| {
+            let row = stated.iter().rev().find(|row| row.scenario_id.as_deref() == Some(scenario));
+            row.map_or_else(Mapped::default, |row| Mapped {
+                owner: row.client.into(),
+                operation_type: row.operation_type,
+                ..Mapped::default()
+            })
+        })
+    }
+}
+
+/// The sheets of a day in the making.
+struct Sheets {
+    tenant: TenantId,
+    date: Date,
+    sheets: BTreeMap<Owner, Sheet>,
+}
+
+impl Sheets {
+    /// The cells of an owner, of which something was told then.
+    fn of(&mut self, owner: Owner, told_at: Timestamp) -> &mut BTreeMap<Subject, Cell> {
+        let Self { tenant, date, sheets } = self;
+        let new = || Sheet { tenant: *tenant, owner, date: *date, cells: BTreeMap::new(), told_at: None };
+        let sheet = sheets.entry(owner).or_insert_with(new);
+        sheet.told_at = sheet.told_at.max(Some(told_at));
+        &mut sheet.cells
+    }
+}
