@@ -36,13 +36,22 @@
 //! | how many automations | `ten_…` | `AUTOMATIONS` | |
 //! | executions of an automation | `ten_…#RUNS` | `aut_…#<shard>` | |
 //! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
+//! | pull of what Make.com knows | `ten_…` | `PULL` | `PULLS` / `<time>` |
 //! | scenario of Make.com | `ten_…#SCENARIO` | `<scenario>` | |
 //! | run of a scenario | `ten_…#RUN#<scenario>` | `<run>` | by time: `ten_…#RUN#<scenario>` / `<time>#<run>` |
 //! | the runs of a scenario on a day | `ten_…#RUNDAY` | `<date>#<scenario>` | |
-//! | what an owner's scenarios did on a day | `ten_…#SHEET#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>` | |
+//! | what an owner's scenarios did on a day | `ten_…#SHEET#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>`, and `<date>#<nnnn>` where one row is too small | |
 //! | the totals of that | `ten_…#TOTAL#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>` | |
 //! | that a day has to be folded again | `ten_…#UNFOLDED` | `<date>` | |
+//! | statement of a month | `ten_…#STATEMENT#cli_…` or `…#COMPANY` | `<month>` | |
+//! | lines of a statement or correction | `ten_…#LINES#cli_…` or `…#COMPANY` | `<month>#<digest>#<nnnn>` | |
+//! | correction of a closed month | `ten_…#CORRECTION#cli_…` or `…#COMPANY` | `<month>#<nnnn>` | |
+//! | entry of a closed month in the register | `ten_…#CLOSED` | `<month>#cli_…` or `<month>#COMPANY` | |
+//! | what was achieved on a day | `ten_…#ACHIEVED` | `<date>` | |
+//! | that a booking or lead was counted as achieved | `ten_…#ACHIEVED#<what>` | `<id>` | |
 //! | price of credits | `ten_…#RATE` | `<date>`, or `<date>#cli_…` for one client | |
+//! | alert rule | `ten_…#ALERTRULE` | `<kind>#TENANT`, `<kind>#cli_…` or `<kind>#SCENARIO#<scenario>` | |
+//! | alert | `ten_…#ALERT` | `alr_…` | by time: `ten_…#ALERT` / `<time>#alr_…` |
 //! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
 //! | checkpoint of a conversation | `ten_…#TRACK#trk_…` | `BEFORE#<hour>` | |
 //! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…`, and `trk_…#<nnnn>` where one row is too small | |
@@ -57,7 +66,9 @@ use std::marker::PhantomData;
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
+    achievement::{Achieved, Counted},
     activity::Activity,
+    alert::{self, Alert, Rule, Scope as AlertScope},
     apikey::ApiKey,
     automation::{Automation, Runs, Tally},
     booking::{Kept, Link},
@@ -67,14 +78,14 @@ use crate::{
     event::Event,
     hour::Hour,
     id::{
-        ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
+        ActivityId, AlertId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
     },
     idempotency::Once,
     job::{Job, Kind, Running},
     limit::Bucket,
     listener::{Listener, Presence, Subscription},
     live::{Channel, Entry, Numbered},
-    make::Account,
+    make::{Account, pull::Pull},
     notice::Notice,
     outcome::Outcome,
     rate::Rate,
@@ -84,6 +95,7 @@ use crate::{
     sheet::{DayTotal, Sheet, Unfolded},
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     source::{self, Source},
+    statement::{Closed, Correction, Month, Part, Statement},
     tenant::{Client, Slug, Tenant},
     trace::TraceId,
     usage::Usage,
@@ -503,6 +515,16 @@ fn usage_of(tenant: TenantId, client: Option<ClientId>) -> String {
     }
 }
 
+/// How the tenant's pull goes: there is one at most.
+pub fn make_pull(tenant: TenantId) -> Key<Pull> {
+    one(tenant.to_string(), "PULL".into())
+}
+
+/// A pull that goes on at a moment; as a stretch, all that do by then, those that wait the longest first.
+pub fn pulls(at: Timestamp) -> Index {
+    place("PULLS", moment(at))
+}
+
 /// A scenario of Make.com.
 pub fn scenario(tenant: TenantId, scenario: &str) -> Key<Scenario> {
     one(format!("{tenant}#SCENARIO"), scenario.into())
@@ -533,14 +555,14 @@ pub fn run_days(tenant: TenantId, from: Date, to: Date) -> Range<RunDay> {
     between(format!("{tenant}#RUNDAY"), &format!("{from}#"), &format!("{to}#\u{10ffff}"))
 }
 
-/// What an owner's scenarios did on a day.
-pub fn sheet(tenant: TenantId, owner: Owner, date: Date) -> Key<Sheet> {
-    one(owned(tenant, "SHEET", owner), date.to_string())
+/// What an owner's scenarios did on a day, a row of several where one is too small.
+pub fn sheet(tenant: TenantId, owner: Owner, date: Date, nth: u32) -> Key<Sheet> {
+    one(owned(tenant, "SHEET", owner), format!("{date}{}", further(nth)))
 }
 
 /// The same from one day to another, both included.
 pub fn sheets(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range<Sheet> {
-    between(owned(tenant, "SHEET", owner), &from.to_string(), &to.to_string())
+    between(owned(tenant, "SHEET", owner), &from.to_string(), &format!("{to}#\u{10ffff}"))
 }
 
 /// The totals of an owner's day.
@@ -554,10 +576,14 @@ pub fn day_totals(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range
 }
 
 fn owned(tenant: TenantId, what: &str, owner: Owner) -> String {
+    format!("{tenant}#{what}#{}", owner_word(owner))
+}
+
+fn owner_word(owner: Owner) -> String {
     match owner {
-        Owner::Client(client) => format!("{tenant}#{what}#{client}"),
-        Owner::Company => format!("{tenant}#{what}#COMPANY"),
-        Owner::Unmapped => format!("{tenant}#{what}#UNMAPPED"),
+        Owner::Client(client) => client.to_string(),
+        Owner::Company => "COMPANY".into(),
+        Owner::Unmapped => "UNMAPPED".into(),
     }
 }
 
@@ -571,6 +597,21 @@ pub fn all_unfolded(tenant: TenantId) -> Range<Unfolded> {
     whole(format!("{tenant}#UNFOLDED"))
 }
 
+/// What was achieved on a day.
+pub fn achieved(tenant: TenantId, date: Date) -> Key<Achieved> {
+    one(format!("{tenant}#ACHIEVED"), date.to_string())
+}
+
+/// The same from one day to another, both included.
+pub fn all_achieved(tenant: TenantId, from: Date, to: Date) -> Range<Achieved> {
+    between(format!("{tenant}#ACHIEVED"), &from.to_string(), &to.to_string())
+}
+
+/// That a booking or lead was counted as achieved.
+pub fn counted(tenant: TenantId, what: &str, subject: &str) -> Key<Counted> {
+    one(format!("{tenant}#ACHIEVED#{what}"), subject.into())
+}
+
 /// What a credit costs from a day on, for a client or whoever has no price of its own.
 pub fn rate(tenant: TenantId, client: Option<ClientId>, from: Date) -> Key<Rate> {
     let client = client.map_or_else(String::new, |client| format!("#{client}"));
@@ -580,6 +621,86 @@ pub fn rate(tenant: TenantId, client: Option<ClientId>, from: Date) -> Key<Rate>
 /// All prices of a tenant.
 pub fn rates(tenant: TenantId) -> Range<Rate> {
     whole(format!("{tenant}#RATE"))
+}
+
+// ── alerts ───────────────────────────────────────────────────────────────
+
+/// A rule of a kind, for what it holds.
+pub fn alert_rule(tenant: TenantId, kind: alert::Kind, scope: &AlertScope) -> Key<Rule> {
+    let kind = kind.word();
+    let place = match scope {
+        AlertScope::Tenant => format!("{kind}#TENANT"),
+        AlertScope::Client(client) => format!("{kind}#{client}"),
+        AlertScope::Scenario(scenario) => format!("{kind}#SCENARIO#{scenario}"),
+    };
+    one(format!("{tenant}#ALERTRULE"), place)
+}
+
+/// All rules of a tenant.
+pub fn alert_rules(tenant: TenantId) -> Range<Rule> {
+    whole(format!("{tenant}#ALERTRULE"))
+}
+
+/// An alert.
+pub fn alert(tenant: TenantId, alert: AlertId) -> Key<Alert> {
+    one(format!("{tenant}#ALERT"), alert.to_string())
+}
+
+/// All alerts of a tenant, in no order.
+pub fn alerts(tenant: TenantId) -> Range<Alert> {
+    many(format!("{tenant}#ALERT"), AlertId::PREFIX)
+}
+
+/// An alert by the time that it opened; as the end of a stretch, all that opened up to then.
+pub fn alerts_by_time(tenant: TenantId, at: Timestamp, alert: &str) -> Index {
+    place(format!("{tenant}#ALERT"), format!("{}#{alert}", moment(at)))
+}
+
+// ── statements ───────────────────────────────────────────────────────────
+
+/// The statement of a closed month.
+pub fn statement(tenant: TenantId, owner: Owner, month: Month) -> Key<Statement> {
+    one(owned(tenant, "STATEMENT", owner), month.to_string())
+}
+
+/// All of an owner, oldest first.
+pub fn statements(tenant: TenantId, owner: Owner) -> Range<Statement> {
+    whole(owned(tenant, "STATEMENT", owner))
+}
+
+/// Lines of a statement, or of a correction, named by what they hold.
+pub fn statement_part(tenant: TenantId, owner: Owner, month: Month, digest: &str, nth: u32) -> Key<Part> {
+    one(owned(tenant, "LINES", owner), format!("{month}#{digest}#{nth:04}"))
+}
+
+/// All lines of one of them.
+pub fn statement_parts(tenant: TenantId, owner: Owner, month: Month, digest: &str) -> Range<Part> {
+    many(owned(tenant, "LINES", owner), &format!("{month}#{digest}#"))
+}
+
+/// The `n`th correction of a closed month, from 1.
+pub fn correction(tenant: TenantId, owner: Owner, month: Month, n: u32) -> Key<Correction> {
+    one(owned(tenant, "CORRECTION", owner), format!("{month}#{n:04}"))
+}
+
+/// All corrections of a closed month, first to last.
+pub fn corrections(tenant: TenantId, owner: Owner, month: Month) -> Range<Correction> {
+    many(owned(tenant, "CORRECTION", owner), &format!("{month}#"))
+}
+
+/// The entry of a closed month in the tenant's register.
+pub fn closed(tenant: TenantId, month: Month, owner: Owner) -> Key<Closed> {
+    one(format!("{tenant}#CLOSED"), format!("{month}#{}", owner_word(owner)))
+}
+
+/// The entries of a month.
+pub fn closed_in(tenant: TenantId, month: Month) -> Range<Closed> {
+    many(format!("{tenant}#CLOSED"), &format!("{month}#"))
+}
+
+/// The whole register, oldest month first.
+pub fn all_closed(tenant: TenantId) -> Range<Closed> {
+    whole(format!("{tenant}#CLOSED"))
 }
 
 // ── activity and its snapshots ───────────────────────────────────────────

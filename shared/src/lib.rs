@@ -1,6 +1,8 @@
 //! What every function of Crossdock stands on. `README.md` beside this tells where to look.
 
+pub mod achievement;
 pub mod activity;
+pub mod alert;
 pub mod apikey;
 pub mod automation;
 pub mod booking;
@@ -25,6 +27,7 @@ pub mod listener;
 pub mod live;
 pub mod make;
 pub mod metrics;
+pub mod money;
 pub mod notice;
 pub mod outcome;
 pub mod queue;
@@ -40,6 +43,7 @@ pub mod sketch;
 pub mod snapshot;
 pub mod socket;
 pub mod source;
+pub mod statement;
 pub mod table;
 pub mod tenant;
 #[cfg(feature = "testing")]

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod api;
+pub mod pull;
 
 /// The scope to read webhooks and their queues.
 pub const HOOKS: &str = "hooks:read";

@@ -86,6 +86,9 @@ pub struct Scenario {
     /// What Make.com said last.
     #[serde(default)]
     pub told: Option<Told>,
+    /// How far its log was read, where it ever was.
+    #[serde(default)]
+    pub pulled: Option<Pulled>,
 }
 
 /// What Make.com says of a scenario.
@@ -101,8 +104,28 @@ pub struct Told {
     pub interval_s: Option<u64>,
     /// Runs that ended incomplete and wait for somebody.
     pub incomplete: Option<u64>,
-    /// When it said so.
+    /// Since when Make.com does not know it any more: it was deleted, or is hidden from the token.
+    #[serde(default)]
+    pub gone_since: Option<Timestamp>,
+    /// When it said so first.
     pub at: Timestamp,
+}
+
+impl Told {
+    /// Whether it says the same as another, whenever it did.
+    pub fn says_what(&self, other: &Self) -> bool {
+        Self { at: other.at, ..self.clone() } == *other
+    }
+}
+
+/// How far the log of a scenario was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// All runs that were logged up to then are known.
+    pub to: Timestamp,
+    /// Runs were found the last time: Make.com's own count of the day is asked for once more.
+    #[serde(default)]
+    pub moves: bool,
 }
 
 impl Row for Scenario {
@@ -127,6 +150,7 @@ impl Scenario {
             revision: 0,
             created_at: now,
             told: None,
+            pulled: None,
         }
     }
 

@@ -155,6 +155,9 @@ impl Cell {
     }
 }
 
+/// So many cells a row: names may be long, and a row holds 400 kB.
+pub const CELLS: usize = 250;
+
 /// What the scenarios of an owner did on a day.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sheet {
@@ -164,17 +167,38 @@ pub struct Sheet {
     pub owner: Owner,
     /// Which day.
     pub date: Date,
+    /// Which of its rows; most days have one.
+    #[serde(default)]
+    pub nth: u32,
     /// Each of them.
     pub cells: BTreeMap<Subject, Cell>,
     /// When the latest of it was told.
     pub told_at: Option<Timestamp>,
 }
 
+impl Sheet {
+    /// The same in rows that are small enough.
+    pub fn rows(self) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for (n, (subject, cell)) in self.cells.into_iter().enumerate() {
+            if n % CELLS == 0 {
+                let nth = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+                let Self { tenant, owner, date, told_at, .. } = self;
+                rows.push(Self { tenant, owner, date, nth, cells: BTreeMap::new(), told_at });
+            }
+            if let Some(row) = rows.last_mut() {
+                row.cells.insert(subject, cell);
+            }
+        }
+        rows
+    }
+}
+
 impl Row for Sheet {
     const KIND: &'static str = "sheet";
 
     fn key(&self) -> Key<Self> {
-        key::sheet(self.tenant, self.owner, self.date)
+        key::sheet(self.tenant, self.owner, self.date, self.nth)
     }
 }
 

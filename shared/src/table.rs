@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{Cause, Error, Result},
@@ -372,32 +372,43 @@ impl Table {
         };
         let answer = query
             .expression_attribute_values(":pk", s(&until.pk))
-            .set_exclusive_start_key(after.map(|last| {
-                HashMap::from([
-                    ("pk".into(), s(&last.pk)),
-                    ("sk".into(), s(&last.sk)),
-                    ("gsi1pk".into(), s(&until.pk)),
-                    ("gsi1sk".into(), s(&last.place)),
-                ])
-            }))
+            .set_exclusive_start_key(after.map(|last| last.place_in(&until.pk)))
             .limit(i32::from(limit))
             .set_return_consumed_capacity(self.metering())
             .send()
             .await
             .map_err(failed)?;
         self.count("Query", answer.consumed_capacity.as_ref());
-        Ok(answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|mut item| {
-                Some(Listed {
-                    pk: text(item.remove("pk"))?,
-                    sk: text(item.remove("sk"))?,
-                    place: text(item.remove("gsi1sk"))?,
-                })
-            })
-            .collect())
+        Ok(listed(answer.items))
+    }
+
+    /// The keys that the sparse index lists in one partition between two places, both included, last to first, beginning
+    /// behind the last one of the page before.
+    pub async fn list_index_newest(
+        &self,
+        from: &Index,
+        to: &Index,
+        after: Option<&Listed>,
+        limit: u16,
+    ) -> Result<Vec<Listed>> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("gsi1")
+            .key_condition_expression("gsi1pk = :pk AND gsi1sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(&from.pk))
+            .expression_attribute_values(":from", s(&from.sk))
+            .expression_attribute_values(":to", s(&to.sk))
+            .set_exclusive_start_key(after.map(|last| last.place_in(&from.pk)))
+            .scan_index_forward(false)
+            .limit(i32::from(limit))
+            .set_return_consumed_capacity(self.metering())
+            .send()
+            .await
+            .map_err(failed)?;
+        self.count("Query", answer.consumed_capacity.as_ref());
+        Ok(listed(answer.items))
     }
 
     /// Changes one row; see [`Change`].
@@ -422,7 +433,7 @@ impl Table {
 }
 
 /// A row named by the index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listed {
     pk: String,
     sk: String,
@@ -431,6 +442,25 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// The row with this key, listed there: to go on behind it.
+    pub fn of<E>(key: &Key<E>, at: &Index) -> Self {
+        Self { pk: key.pk.clone(), sk: key.sk.clone(), place: at.sk.clone() }
+    }
+
+    /// The key of the row, which is an `E`.
+    pub fn key<E>(&self) -> Key<E> {
+        Key::of(&self.pk, &self.sk)
+    }
+
+    fn place_in(&self, partition: &str) -> Item {
+        HashMap::from([
+            ("pk".into(), s(&self.pk)),
+            ("sk".into(), s(&self.sk)),
+            ("gsi1pk".into(), s(partition)),
+            ("gsi1sk".into(), s(&self.place)),
+        ])
+    }
+
     /// The id in the row's partition key at `part`, or in its sort key behind the last separator.
     pub fn tenant(&self) -> Option<crate::id::TenantId> {
         self.pk.split('#').next()?.parse().ok()
@@ -820,6 +850,13 @@ pub(crate) fn item<E: Row>(row: &E) -> Result<Item> {
         item.insert("ttl".into(), AttributeValue::N(at.as_second().to_string()));
     }
     Ok(item)
+}
+
+fn listed(items: Option<Vec<Item>>) -> Vec<Listed> {
+    let read = |mut item: Item| {
+        Some(Listed { pk: text(item.remove("pk"))?, sk: text(item.remove("sk"))?, place: text(item.remove("gsi1sk"))? })
+    };
+    items.unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 fn is_alive(item: &Item) -> bool {

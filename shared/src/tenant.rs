@@ -77,6 +77,9 @@ pub struct Client {
     pub name: String,
     /// When it began.
     pub created_at: Timestamp,
+    /// Grows with each change.
+    #[serde(default)]
+    pub revision: u32,
 }
 
 impl Row for Client {
@@ -84,6 +87,13 @@ impl Row for Client {
 
     fn key(&self) -> Key<Self> {
         key::client(self.tenant, self.id)
+    }
+}
+
+impl Client {
+    /// Its version, as HTTP compares them.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.revision)
     }
 }
 

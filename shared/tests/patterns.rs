@@ -22,10 +22,12 @@ use shared::{
     make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS},
     outcome::{Outcome, Status},
     receiver::{self, Receiver},
+    run::{Origin, Run, RunStatus},
+    scenario::Scenario,
     secrets::webhook_secret,
     source::{Day, Source, Watched},
-    table::{Page, Table},
-    tenant::{Tenant, Zone},
+    table::{Listed, Page, Table},
+    tenant::{Client, Slug, Tenant, Zone},
     testing::{Units, api_key, machine, table, vault},
     trace::TraceId,
     usage::{OperationType, ScenarioStatus, Usage, Usd},
@@ -78,6 +80,7 @@ async fn every_access_costs_what_the_readme_says() {
     callers(&mut ledger).await;
     automations(&mut ledger).await;
     usage(&mut ledger).await;
+    scenarios(&mut ledger).await;
     receivers(&mut ledger).await;
     traces(&mut ledger).await;
     live(&mut ledger).await;
@@ -363,6 +366,56 @@ async fn usage(ledger: &mut Ledger) {
     ledger.prepared();
     table.list_all(&key::usage_between(tenant, client, first, days[19])).await.expect("they are read");
     ledger.took("usage of 20 scenarios over 20 days");
+}
+
+async fn scenarios(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    // Of one length, so that all rows are.
+    let begun = Timestamp::constant(1_795_253_400, 123_456_789);
+    let (id, slug) = (ClientId::new(), "harbour-inn".to_owned());
+    let client = Client { tenant, id, slug: slug.clone(), name: "Harbour Inn".into(), created_at: begun, revision: 0 };
+    ledger.prepared();
+    let both = table.transact().create(&client).create(&Slug { tenant, slug, client: id });
+    assert!(both.send().await.expect("it is made"));
+    ledger.took("make a client with its slug");
+
+    let run = |n: i64| Run {
+        tenant,
+        scenario: "418339".into(),
+        id: format!("da518adcd14b4b64ac6358823ccb80{n:02}"),
+        started_at: begun + SignedDuration::from_mins(n),
+        date: Date::constant(2026, 11, 21),
+        hour: 9,
+        status: RunStatus::Success,
+        operations: 10,
+        centicredits: Some(1_000),
+        transfer: 3_942,
+        duration_ms: Some(19_979),
+        cost: None,
+        origin: Origin::Reported,
+        trace: None,
+        revision: 0,
+        told_at: begun,
+    };
+    for n in 0..30 {
+        table.put(&run(n)).await.expect("a run");
+    }
+    for n in 0..100 {
+        let scenario = Scenario::heard_of(tenant, format!("{n:06}"), format!("Lead Processing {n:02}"), begun);
+        table.put(&scenario).await.expect("a scenario");
+    }
+    let at = |moment, id| key::runs_by_time(tenant, "418339", moment, id);
+    let (from, to) = (at(Timestamp::UNIX_EPOCH, ""), at(Timestamp::MAX, "\u{10ffff}"));
+    ledger.prepared();
+    let listed = table.list_index_newest(&from, &to, None, 25).await.expect("they are listed");
+    let keys: Vec<_> = listed.iter().map(Listed::key).collect();
+    let runs: Vec<Run> = table.find_all(&keys).await.expect("they are read");
+    assert_eq!(runs.len(), 25);
+    ledger.took("25 runs of a scenario, newest first");
+    table.list_all(&key::scenarios(tenant)).await.expect("they are read");
+    ledger.took("100 scenarios");
+    table.list_all(&key::all_unfolded(tenant)).await.expect("they are read");
+    ledger.took("days that have to be folded, none");
 }
 
 async fn receivers(ledger: &mut Ledger) {

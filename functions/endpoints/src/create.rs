@@ -60,7 +60,8 @@ pub struct NewEndpoint {
     #[schema(value_type = Option<Vec<String>>)]
     event_types: Vec<String>,
     /// The form in which it is told: `1` as the booking events document has it, `2` in the envelope of Standard Webhooks
-    /// (`type`, `timestamp`, and version 1 as `data`). `1` unless given.
+    /// (`type`, `timestamp`, and version 1 as `data`), `slack` for an incoming webhook of Slack, `teams` for a workflow of
+    /// Microsoft Teams. `1` unless given.
     #[schema(value_type = Option<Form>)]
     payload_version: Form,
     /// For how many days the log of its settled deliveries is kept: 1 to 365, 30 unless given.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use shared::{
-    Result,
+    Result, achievement,
     booking::{self, Subjects},
     boot::{Aws, Changed, Missing},
     event::Event,
@@ -90,7 +90,12 @@ async fn keep(table: &Table, events: &[Event]) -> Result<()> {
 
 /// What can never be kept must not cost the event its numbers.
 async fn keep_one(table: &Table, event: &Event) -> Result<()> {
-    match booking::keep(table, event).await {
+    let kept = async {
+        booking::keep(table, event).await?;
+        // Here, because a stream has two readers at most (docs.aws.amazon.com, DynamoDB Streams): deliveries are the other.
+        achievement::count(table, event).await
+    };
+    match kept.await {
         Err(error) if !error.is_transient() => {
             tracing::error!(event = %event.id, error = ?error, "an event's row was not kept: {error}");
             Ok(())

@@ -15,7 +15,7 @@ use shared::{
     run::RunDay,
     scenario::{Mapped, Owner, Scenario},
     sheet::{Cell, DayTotal, Sheet, Subject, Unfolded},
-    table::Table,
+    table::{Row, Table},
     usage::Usage,
 };
 
@@ -47,25 +47,36 @@ impl<'t> Folder<'t> {
     /// Folds a day, and takes back the note that it has to be, unless something is told of it just now.
     pub async fn fold(&self, unfolded: &Unfolded, now: Timestamp) -> Result<()> {
         let date = unfolded.date;
-        let sheets = self.sheets(date).await?;
-        let keys: Vec<_> = self.owners.iter().map(|owner| key::sheet(self.tenant, *owner, date)).collect();
-        let mut known: HashMap<Owner, Sheet> = HashMap::new();
-        for keys in keys.chunks(100) {
-            known.extend(self.table.find_all(keys).await?.into_iter().map(|sheet: Sheet| (sheet.owner, sheet)));
-        }
-        for sheet in sheets {
-            let same = known.remove(&sheet.owner).is_some_and(|known| known.cells == sheet.cells);
-            if !same {
-                self.table.transact().put(&sheet).put(&DayTotal::of(&sheet)).send().await?;
-            }
-        }
-        // Whoever has nothing any more: its scenarios were mapped to somebody else.
-        for owner in known.into_keys() {
-            let (sheet, total) = (key::sheet(self.tenant, owner, date), key::day_total(self.tenant, owner, date));
-            self.table.transact().delete(&sheet).delete(&total).send().await?;
+        let mut sheets: HashMap<Owner, Sheet> =
+            self.sheets(date).await?.into_iter().map(|sheet| (sheet.owner, sheet)).collect();
+        for owner in &self.owners {
+            self.store(*owner, date, sheets.remove(owner)).await?;
         }
         if unfolded.is_settled(now) {
             self.table.delete_seen(key::unfolded(self.tenant, date), "noted_ms", unfolded.noted_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores a sheet and its totals, where they have changed.
+    async fn store(&self, owner: Owner, date: Date, sheet: Option<Sheet>) -> Result<()> {
+        let known = self.table.list_all(&key::sheets(self.tenant, owner, date, date)).await?;
+        let total = sheet.as_ref().map(DayTotal::of);
+        let rows = sheet.map(Sheet::rows).unwrap_or_default();
+        if std::iter::zip(&rows, &known).all(|(row, known)| row.cells == known.cells) && rows.len() == known.len() {
+            return Ok(());
+        }
+        // The totals first: whoever is killed after them finds rows that differ, and comes here again.
+        match total {
+            Some(total) => self.table.put(&total).await?,
+            None => self.table.delete(key::day_total(self.tenant, owner, date)).await?,
+        }
+        for row in &rows {
+            self.table.put(row).await?;
+        }
+        // Of scenarios that were mapped to somebody else meanwhile.
+        for left in known.iter().filter(|known| known.nth as usize >= rows.len()) {
+            self.table.delete(left.key()).await?;
         }
         Ok(())
     }
@@ -132,7 +143,7 @@ impl Sheets {
     /// The cells of an owner, of which something was told then.
     fn of(&mut self, owner: Owner, told_at: Timestamp) -> &mut BTreeMap<Subject, Cell> {
         let Self { tenant, date, sheets } = self;
-        let new = || Sheet { tenant: *tenant, owner, date: *date, cells: BTreeMap::new(), told_at: None };
+        let new = || Sheet { tenant: *tenant, owner, date: *date, nth: 0, cells: BTreeMap::new(), told_at: None };
         let sheet = sheets.entry(owner).or_insert_with(new);
         sheet.told_at = sheet.told_at.max(Some(told_at));
         &mut sheet.cells

@@ -1,8 +1,9 @@
 //! The ledger of runs: each counted once, by its id, in one transaction with the counters of its day.
 //!
 //! A run that is told of again changes its day by the difference: nothing, mostly. Make.com's log overrules what a webhook
-//! said, and no webhook overrules the log; of two equals the later one counts, where it says something else. Before anything is written the days are noted
-//! that have to be folded again: a worker killed in between has noted one in vain.
+//! said, and no webhook overrules the log; of two equals the later one counts. What the one leaves open, cost or trace or
+//! credits, stays as the other has said it. Before anything is written the days are noted that have to be folded again: a
+//! worker killed in between has noted one in vain.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -53,17 +54,9 @@ pub async fn record(table: &Table, tenant: TenantId, runs: Vec<Run>, now: Timest
     let mut places: HashMap<(String, String), Date> = HashMap::new();
     for run in runs {
         let named = (run.scenario.clone(), run.id.clone());
-        if let Some(date) = places.get(&named) {
-            recorded.repeated += 1;
-            let key = (*date, named.0.clone(), named.1.clone());
-            match once.remove(&key) {
-                Some(earlier) if !overrules(&run, &earlier) => {
-                    once.insert(key, earlier);
-                    continue;
-                }
-                _ => {}
-            }
-        }
+        let earlier = places.get(&named).and_then(|date| once.remove(&(*date, named.0.clone(), named.1.clone())));
+        recorded.repeated += usize::from(earlier.is_some());
+        let run = earlier.map_or_else(|| run.clone(), |earlier| said(&run, &earlier));
         places.insert(named, run.date);
         // Runs of one day lie together, and touch its counters once.
         once.insert((run.date, run.scenario.clone(), run.id.clone()), run);
@@ -150,11 +143,24 @@ fn day<'t>(table: &'t Table, tenant: TenantId, date: Date, scenario: &str, now: 
     change.set("tenant", tenant).set("scenario", scenario).set("date", date).set("told_at", now)
 }
 
-/// Whether a run takes the place of what was known of it.
-fn overrules(run: &Run, known: &Run) -> bool {
+/// What two tellings of a run come to: Make.com's log has the last word, or else whoever told of it last; what that leaves
+/// open stays as the other has said it, whichever came first.
+fn said(run: &Run, known: &Run) -> Run {
+    let is_last = (run.origin, run.told_at) >= (known.origin, known.told_at);
+    let (last, other) = if is_last { (run, known) } else { (known, run) };
+    Run {
+        centicredits: last.centicredits.or(other.centicredits),
+        duration_ms: last.duration_ms.or(other.duration_ms),
+        cost: last.cost.or(other.cost),
+        trace: last.trace.or(other.trace),
+        ..last.clone()
+    }
+}
+
+/// Whether anything of it is news.
+fn is_news(run: &Run, known: &Run) -> bool {
     let told = |run: &Run| Run { revision: 0, told_at: Timestamp::UNIX_EPOCH, ..run.clone() };
-    let latest = (run.origin, run.told_at) >= (known.origin, known.told_at);
-    latest && told(run) != told(known)
+    told(run) != told(known)
 }
 
 /// What is to be written: runs, and how they change their days.
@@ -170,13 +176,15 @@ impl Plan {
     fn of(runs: &[Run], known: &HashMap<(String, String), Run>) -> Self {
         let mut plan = Self::default();
         for run in runs {
-            match known.get(&(run.scenario.clone(), run.id.clone())) {
+            let earlier = known.get(&(run.scenario.clone(), run.id.clone()));
+            let run = &earlier.map_or_else(|| run.clone(), |earlier| said(run, earlier));
+            match earlier {
                 None => {
                     plan.recorded.new += 1;
                     plan.add(run, run.counters().less(&Counters::default()));
                     plan.runs.push((run.clone(), None));
                 }
-                Some(earlier) if !overrules(run, earlier) => plan.recorded.repeated += 1,
+                Some(earlier) if !is_news(run, earlier) => plan.recorded.repeated += 1,
                 Some(earlier) => {
                     plan.recorded.corrected += 1;
                     if earlier.date == run.date {

@@ -1,6 +1,5 @@
 //! `POST /api/make-operations/sync`: what scenarios used on a day, stored in place of what was known of it.
 
-mod clients;
 mod rows;
 
 use std::collections::{BTreeSet, HashMap};
@@ -22,8 +21,7 @@ use shared::{
     usage::{OperationType, ScenarioStatus, Usage},
 };
 
-use crate::{day, ledger};
-use clients::Clients;
+use crate::{clients::Clients, day, ledger};
 
 /// A transaction takes so many writes.
 const AT_ONCE: usize = 100;
@@ -158,7 +156,7 @@ async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timest
     let mut places = HashMap::new();
     for (n, row) in read.iter_mut().enumerate() {
         faults.append(&mut row.faults);
-        let client = clients.resolve(&row.client, n, &mut faults);
+        let client = clients.resolve(&row.client, &format!("/operations/{n}"), &mut faults);
         if let (Some(mut usage), Some(client)) = (row.usage.take(), client) {
             usage.client = client;
             match places.insert((usage.client, usage.date, usage.subject()), n) {

@@ -21,13 +21,13 @@ use crate::{
     error::{Error, Result},
     id::TenantId,
     limit::{Drawn, Limits, Rate},
-    make::Zone,
+    make::{Place, Zone},
     table::Table,
 };
 
 mod rows;
 
-pub use rows::{Hook, License, Organization, Scenario, Team};
+pub use rows::{Hook, License, LogRow, Organization, Scenario, Scheduling, Team, Used};
 
 /// The least that any plan with an API may ask a minute (Core; developers.make.com, rate limiting).
 pub const LEAST_LIMIT: u32 = 60;
@@ -43,6 +43,10 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Rows a page, and the most pages of one list.
 const PAGE: usize = 100;
 const PAGES: usize = 100;
+/// Rows a page of a log, where Make.com does not say how many it gives (what it gives unless asked).
+const LOG_PAGE: usize = 50;
+/// The longest place in a log that is believed.
+const LONGEST_PLACE: usize = 300;
 
 /// The way to Make's API. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +63,30 @@ pub struct Caller {
     token: SecretString,
     rate: Rate,
     asked: AtomicU32,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Rows<T> {
+    /// Those that can be read.
+    pub rows: Vec<T>,
+    /// How many there were.
+    pub told: usize,
+    /// There may be more behind them.
+    pub more: bool,
+}
+
+/// A page of a scenario's log.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// Those that can be read.
+    pub rows: Vec<LogRow>,
+    /// The place of the last one.
+    pub last: Option<String>,
+    /// Whether they go back in time, as they are asked to.
+    pub latest_first: bool,
+    /// There may be more behind them.
+    pub more: bool,
 }
 
 /// Why there is no answer that can be used.
@@ -167,6 +195,71 @@ impl Api {
         self.pages(caller, "/scenarios", "scenarios", &query).await
     }
 
+    /// A page of all scenarios of an organisation or a team, by their numbers.
+    pub async fn scenarios_from(&self, caller: &Caller, place: Place, offset: u32) -> Result<Rows<Scenario>, Failure> {
+        // Exactly one of the two, or Make.com refuses.
+        let mut query = vec![match place {
+            Place::Organization(id) => ("organizationId", id.to_string()),
+            Place::Team(id) => ("teamId", id.to_string()),
+        }];
+        query.extend(Scenario::COLUMNS.iter().map(|column| ("cols[]", (*column).to_owned())));
+        query.extend([("pg[sortBy]", "id".to_owned()), ("pg[sortDir]", "asc".to_owned())]);
+        query.extend([("pg[offset]", offset.to_string()), ("pg[limit]", PAGE.to_string())]);
+        let mut answer = self.get(caller, "/scenarios", &query).await?;
+        let whole = page_size(&answer, PAGE, PAGE);
+        let list = answer.get_mut("scenarios").map(Value::take);
+        let told = list.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        Ok(Rows { rows: rows(list)?, told, more: told >= whole })
+    }
+
+    /// What a scenario used on each of the last days, cut in the organisation's time zone: otherwise Make.com cuts them in
+    /// that of the token's owner.
+    pub async fn usage(&self, caller: &Caller, scenario: u64) -> Result<Vec<Used>, Failure> {
+        let query = [("organizationTimezone", "true".to_owned())];
+        let mut answer = self.get(caller, &format!("/scenarios/{scenario}/usage"), &query).await?;
+        rows(answer.get_mut("data").map(Value::take))
+    }
+
+    /// A page of a scenario's log behind a place, the latest rows first; between two times, where they are given. Make.com
+    /// describes them as milliseconds and shows them as seconds, so an answer may reach beyond them, or hold nothing.
+    pub async fn log(
+        &self,
+        caller: &Caller,
+        scenario: u64,
+        between: Option<(Timestamp, Timestamp)>,
+        behind: Option<&str>,
+    ) -> Result<LogPage, Failure> {
+        let mut query = vec![("pg[limit]", PAGE.to_string()), ("pg[sortDir]", "desc".to_owned())];
+        if let Some((from, to)) = between {
+            query.push(("from", from.as_millisecond().to_string()));
+            query.push(("to", to.as_millisecond().to_string()));
+        }
+        query.extend(behind.map(|last| ("pg[last]", last.to_owned())));
+        let mut answer = self.get(caller, &format!("/scenarios/{scenario}/logs"), &query).await?;
+        let whole = page_size(&answer, PAGE, LOG_PAGE);
+        let list = answer.get_mut("scenarioLogs").map(Value::take);
+        let told = list.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let more = told.len() >= whole;
+        let [first, last] = [told.first(), told.last()].map(|row| {
+            let place = row.and_then(|row| row.get("imtId")?.as_str()).map(ToOwned::to_owned);
+            place.filter(|place| (1..=LONGEST_PLACE).contains(&place.len()))
+        });
+        if more && last.is_none() {
+            return Err(Failure::Odd("a row of the log has no place in it".into()));
+        }
+        let latest_first = moment(first.as_deref()) >= moment(last.as_deref());
+        if let (Some(behind), Some(last)) = (behind, last.as_deref())
+            && (if latest_first {
+                moment(Some(last)) >= moment(Some(behind))
+            } else {
+                moment(Some(last)) <= moment(Some(behind))
+            })
+        {
+            return Err(Failure::Odd("a page of the log came again".into()));
+        }
+        Ok(LogPage { rows: rows(list)?, last, latest_first, more })
+    }
+
     /// All rows of a list. There is no link to the next page: the last one is not full.
     async fn pages<T: DeserializeOwned>(
         &self,
@@ -246,6 +339,20 @@ fn read(outcome: Result<Answered, Silence>) -> Result<Value, Failure> {
         408 | 424 | 500..=599 => Err(Failure::Down(format!("HTTP {}", answer.status).into())),
         _ => Err(Failure::Odd(said().into())),
     }
+}
+
+/// The place of a row in a log begins with milliseconds.
+fn moment(place: Option<&str>) -> Option<(u64, &str)> {
+    let place = place?;
+    let digits = place.split('_').next().unwrap_or_default();
+    Some((digits.parse().unwrap_or_default(), place))
+}
+
+/// How many rows make a full page: as many as were asked for, unless Make.com gives fewer, and says so in `pg` or not at
+/// all.
+fn page_size(answer: &Value, asked: usize, unsaid: usize) -> usize {
+    let told = answer.pointer("/pg/limit").and_then(Value::as_u64).and_then(|told| usize::try_from(told).ok());
+    told.unwrap_or(unsaid).clamp(1, asked)
 }
 
 /// The text of an error: `detail` is the better one, `suberrors` say what exactly.

@@ -6,6 +6,7 @@ use shared::{
     endpoint::State,
     gate::Role,
     http::Reply,
+    key,
     testing::{nobody, person, person_with, stranger, told},
 };
 
@@ -203,4 +204,28 @@ async fn only_owners_of_the_tenant_have_to_do_with_it() {
         assert_eq!(told(give::handle(&world.give_deps(), call).await).0, 403);
     }
     assert_eq!(world.shown().await.0, 200);
+}
+
+#[tokio::test]
+async fn an_account_that_is_given_makes_a_pull_due_at_once() {
+    let mut world = World::new().await;
+    world.given().await;
+    let first = world.table.get(key::make_pull(world.tenant)).await.unwrap();
+    assert_eq!((first.due_at, first.since, first.revision, first.work), (world.now, world.now, 1, None));
+
+    world.now += SignedDuration::from_hours(1);
+    let (status, _) = world.give(json!({ "organization_id": world.customer.organization_id, "team_id": null })).await;
+
+    assert_eq!(status, 200);
+    let second = world.table.get(key::make_pull(world.tenant)).await.unwrap();
+    assert_eq!((second.due_at, second.since, second.revision), (world.now, world.now, 2));
+    let due = world.table.list_index(&key::pulls(world.now), 10).await.unwrap();
+    assert_eq!(due.len(), 1);
+
+    let stale = world
+        .owner()
+        .posting(&json!({ "zone": ZONE, "token": world.customer.token, "team_id": world.customer.team_id }));
+    let (status, _) = told(give::handle(&world.give_deps(), stale.with_header("if-match", "\"0.0\"")).await);
+    assert_eq!(status, 412);
+    assert_eq!(world.table.get(key::make_pull(world.tenant)).await.unwrap().revision, 2, "neither, or both");
 }

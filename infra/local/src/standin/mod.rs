@@ -29,6 +29,7 @@ mod faults;
 mod hubspot;
 mod make;
 mod make_api;
+mod notices;
 mod oauth;
 mod path;
 mod record;
@@ -117,6 +118,8 @@ impl Vendors {
             self.hubspot.answer(call, now)
         } else if dynamics::plays(host) {
             self.dynamics.answer(call, now)
+        } else if notices::plays(host) {
+            notices::answer(call)
         } else {
             Answer::text(StatusCode::NOT_FOUND, "No vendor with this host is played here")
         }

@@ -1,0 +1,217 @@
+//! Every hour: judges what is known of every tenant by its rules, and opens, goes on with and ends alerts.
+//!
+//! An evaluation that is repeated in its hour changes nothing, and two that overlap write each change once: an alert is
+//! written only as it was read. One that is killed leaves what it had not written to the next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use shared::{
+    Error, Result,
+    alert::{Alert, Kind, Scope, Subject},
+    id::{AlertId, TenantId},
+    key, metrics,
+    table::{Listed, Table},
+    tenant,
+};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    advance::{Look, advance},
+    book::{Book, Reach},
+    engine,
+    moment::Moment,
+    rules::Rules,
+    tell,
+};
+
+/// Tenants that are listed at a time, and judged side by side.
+const PAGE: u16 = 100;
+const ABREAST: usize = 4;
+
+/// What the schedule says: nothing.
+#[derive(Deserialize)]
+pub struct Tick {}
+
+/// How long things may take.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// After so long no turn begins.
+    pub budget: Duration,
+    /// A turn is broken off after so long. With the budget, less than the function may run.
+    pub end: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { budget: Duration::from_secs(200), end: Duration::from_secs(60) }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evaluated {
+    /// Tenants that were judged.
+    pub tenants: usize,
+    /// Alerts that changed.
+    pub changed: usize,
+    /// Events that tell of them.
+    pub told: usize,
+    /// Tenants of which something could not be judged.
+    pub failed: usize,
+    /// Tenants that had no turn.
+    pub waiting: usize,
+}
+
+/// Judges every tenant.
+pub async fn handle(table: &Table, _: Tick) -> Result<Evaluated> {
+    all(table, Timestamp::now(), Terms::default()).await
+}
+
+/// The same at a time, and on terms. A tenant that fails does not keep the others; the run fails in the end.
+pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Evaluated> {
+    let begun = Instant::now();
+    let turns: Vec<_> = stream::iter(tenants(table).await?)
+        .map(|tenant| async move {
+            if begun.elapsed() >= terms.budget {
+                return (tenant, None);
+            }
+            let turn = timeout(terms.end, one(table, tenant, now)).await;
+            (tenant, Some(turn.unwrap_or_else(|late| Err(Error::unavailable("evaluation", late)))))
+        })
+        .buffer_unordered(ABREAST)
+        .collect()
+        .await;
+
+    let mut told = Evaluated::default();
+    let mut trouble = None;
+    for (tenant, turn) in turns {
+        match turn {
+            None => told.waiting += 1,
+            Some(Ok(turn)) => {
+                told.tenants += 1;
+                told.changed += turn.changed;
+                told.told += turn.told;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(tenant.id = %tenant, error = ?error, "alerts were not evaluated: {error}");
+                told.failed += 1;
+                trouble = Some(error);
+            }
+        }
+    }
+    match trouble {
+        None => Ok(told),
+        Some(cause) => {
+            metrics::count("AlertEvaluationsFailed", told.failed as u64);
+            Err(Error::unavailable("evaluation", cause))
+        }
+    }
+}
+
+/// Every tenant, in any order: where a run has no time for all, it is not always the same who wait.
+async fn tenants(table: &Table) -> Result<Vec<TenantId>> {
+    let mut tenants = Vec::new();
+    let mut page: Vec<Listed> = Vec::new();
+    loop {
+        page = table.list_index_after(&key::all_tenants(), page.last(), PAGE).await?;
+        tenants.extend(page.iter().filter_map(Listed::tenant));
+        if page.len() < usize::from(PAGE) {
+            break;
+        }
+    }
+    tenants.shuffle(&mut rand::rng());
+    Ok(tenants)
+}
+
+/// What became of a tenant's turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Alerts that changed.
+    pub changed: usize,
+    /// Events that tell of them.
+    pub told: usize,
+}
+
+/// Judges a tenant.
+pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn> {
+    let zone = tenant::zone(table, tenant).await?;
+    let moment = Moment::of(&zone, now);
+    let book = Book::read(table, tenant, zone, moment.date, &Scope::Tenant, Reach::present(moment.date)).await?;
+    let alerts: BTreeMap<AlertId, Alert> =
+        table.list_all(&key::alerts(tenant)).await?.into_iter().map(|alert| (alert.id, alert)).collect();
+    if book.known.is_empty() && book.pull.is_none() && alerts.is_empty() {
+        return Ok(Turn::default());
+    }
+    let rules = Rules::read(table, tenant).await?;
+    let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment };
+
+    let mut turn = Turn::default();
+    let mut seen = BTreeSet::new();
+    for kind in Kind::ALL {
+        for subject in book.subjects(kind) {
+            let id = subject.alert(tenant, kind);
+            seen.insert(id);
+            judge.go(kind, &subject, alerts.get(&id), &mut turn).await?;
+        }
+    }
+    // Of scenarios that nothing is known of any more.
+    for alert in alerts.values().filter(|alert| alert.is_on() && !seen.contains(&alert.id)) {
+        judge.go(alert.kind, &alert.subject, Some(alert), &mut turn).await?;
+    }
+    Ok(turn)
+}
+
+struct Judge<'a> {
+    table: &'a Table,
+    tenant: TenantId,
+    book: &'a Book,
+    rules: &'a Rules,
+    moment: &'a Moment,
+}
+
+impl Judge<'_> {
+    async fn go(&self, kind: Kind, subject: &Subject, known: Option<&Alert>, turn: &mut Turn) -> Result<()> {
+        let name = self.book.name(subject);
+        let mut known = known.cloned();
+        // A limit of yesterday ends, and that of today begins.
+        for _ in 0..2 {
+            let rule = self.rules.on(kind, subject);
+            let open_since = known.as_ref().filter(|alert| alert.is_on()).map(|alert| alert.opened_at);
+            let facts = self.book.facts(subject, open_since);
+            let breach = rule.as_ref().and_then(|rule| engine::evaluate(rule.thresholds, &facts, self.moment));
+            let look = Look {
+                tenant: self.tenant,
+                kind,
+                subject,
+                name: &name,
+                muted_until: rule.and_then(|rule| rule.muted_until),
+                hour: hour(self.moment.at),
+                today: self.moment.date,
+            };
+            let Some((next, change)) = advance(known.as_ref(), breach, &look) else { return Ok(()) };
+            if !tell::write(self.table, known.as_ref(), &next, change, self.moment.at).await? {
+                return Ok(());
+            }
+            turn.changed += 1;
+            turn.told += usize::from(change.is_some());
+            let again = !next.is_on() && next.breach.day.is_some();
+            known = Some(next);
+            if !again {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The hour of a moment.
+pub fn hour(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(3_600) * 3_600).unwrap_or(at)
+}

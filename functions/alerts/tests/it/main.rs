@@ -1,0 +1,13 @@
+//! The use cases of this area, against a real table.
+#![cfg(test)]
+
+mod act;
+mod clocks;
+mod costs;
+mod kinds;
+mod notices;
+mod rehearse;
+mod rules;
+mod world;
+
+use world::{World, at};

@@ -1,0 +1,7 @@
+//! The use cases of this area, against a real table.
+#![cfg(test)]
+
+mod closing;
+mod corrections;
+mod shown;
+mod world;
