@@ -1,0 +1,213 @@
+//! The rules: each looks at one scenario, and says what the numbers say.
+
+use jiff::SignedDuration;
+use rust_decimal::Decimal;
+use shared::{money::Amount, usage::ScenarioStatus};
+
+use super::{
+    Evidence, Idle, Kind, Suggestion,
+    ledger::{Ledger, Told},
+};
+
+/// Hundredths of a credit that a check costs which finds nothing.
+const CHECK: u64 = 100;
+/// A schedule that finds nothing: so many runs, and so many of a hundred of them.
+const POLLS: u64 = 100;
+const POLLS_EMPTY: u64 = 80;
+/// No schedule is proposed that is longer than a day.
+const LONGEST: u64 = 24 * 60 * 60;
+/// Failures that repeat: so many runs, on so many days, and more than this share of them for certain.
+const RUNS: u64 = 20;
+const FAILING_DAYS: usize = 3;
+const FAILING: f64 = 0.05;
+/// A limit is near from so many of a hundred on, on so many days; another idles up to so many.
+const NEAR: u64 = 80;
+const NEAR_DAYS: usize = 3;
+const IDLE: u64 = 10;
+/// So many incomplete runs pile up.
+const PILE: u64 = 10;
+/// A scenario has been there long enough to have run.
+const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// All that the numbers say, what saves the most first.
+pub fn all(ledger: &Ledger) -> Vec<Suggestion> {
+    let rules = [polling, errors, limit, idle, incomplete];
+    let mut all: Vec<Suggestion> =
+        ledger.scenarios.iter().flat_map(|told| rules.iter().filter_map(move |rule| rule(ledger, told))).collect();
+    let saved = |one: &Suggestion| one.saves.as_ref().map_or(Decimal::ZERO, |saves| saves.credits.0);
+    all.sort_by(|one, other| {
+        saved(other).cmp(&saved(one)).then_with(|| (one.kind, &one.scenario_id).cmp(&(other.kind, &other.scenario_id)))
+    });
+    all
+}
+
+fn suggestion(told: &Told, kind: Kind, proposal: String, evidence: Evidence) -> Suggestion {
+    Suggestion {
+        kind,
+        client_id: told.owner.client(),
+        scenario_id: told.id.clone(),
+        scenario_name: told.name(),
+        proposal,
+        evidence,
+        saves: None,
+    }
+}
+
+/// A check that finds nothing is paid for. Checking less often finds the same a little later.
+fn polling(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+    let (runs, empty) = (told.sum(|day| day.runs), told.sum(|day| day.empty));
+    let scheduling = told.known.as_ref().and_then(|known| known.told.as_ref());
+    let is_instant = scheduling.and_then(|told| told.scheduling.as_deref()) == Some("immediately");
+    if runs < POLLS || 100 * empty < POLLS_EMPTY * runs || is_instant {
+        return None;
+    }
+    // So that every second check finds something, if it goes on like this.
+    let factor = (runs / (2 * (runs - empty).max(1))).max(2);
+    let interval = scheduling.and_then(|told| told.interval_s);
+    let proposed = interval.map(|seconds| (seconds * factor).min(LONGEST.max(seconds)));
+    let left = match (interval, proposed) {
+        (Some(interval), Some(proposed)) if proposed > 0 => runs * interval / proposed,
+        _ => runs / factor,
+    };
+    let spared = empty.min(runs - left);
+    let proposal = match proposed {
+        Some(seconds) => format!(
+            "Check every {} minutes, or start it by an instant trigger (a webhook): {} of {runs} checks found nothing.",
+            seconds / 60,
+            empty
+        ),
+        None => format!(
+            "Check {factor} times less often, or start it by an instant trigger (a webhook): {empty} of {runs} checks found nothing."
+        ),
+    };
+    let evidence = Evidence {
+        days: told.days.keys().copied().collect(),
+        run_count: Some(runs),
+        empty_count: Some(empty),
+        empty_rate: percent(empty, runs),
+        empty_credits: Some(Amount::hundredths(empty * CHECK)),
+        interval_seconds: interval,
+        proposed_interval_seconds: proposed,
+        ..Evidence::default()
+    };
+    let saves = ledger.saves(told, spared * CHECK);
+    Some(Suggestion { saves, ..suggestion(told, Kind::PollingFindsNothing, proposal, evidence) })
+}
+
+/// Failures that come back are not bad weather; what they cost is what a run of this scenario costs in the mean.
+fn errors(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+    let (runs, failed) = (told.sum(|day| day.runs), told.sum(|day| day.failed));
+    let days: Vec<_> = told.days.iter().filter(|(_, day)| day.failed > 0).map(|(date, _)| *date).collect();
+    let at_least = at_least(failed, runs);
+    if runs < RUNS || days.len() < FAILING_DAYS || at_least <= FAILING {
+        return None;
+    }
+    let proposal = format!("Look at its failures: {failed} of {runs} runs on {} days.", days.len());
+    let evidence = Evidence {
+        days,
+        run_count: Some(runs),
+        error_count: Some(failed),
+        error_rate: percent(failed, runs),
+        error_rate_at_least: Some((at_least * 10_000.0).round() / 100.0),
+        ..Evidence::default()
+    };
+    let saves = ledger.saves(told, told.sum(|day| day.centicredits) * failed / runs);
+    Some(Suggestion { saves, ..suggestion(told, Kind::ErrorsRepeat, proposal, evidence) })
+}
+
+/// Limits are made for what was expected; where one is too small and another too large, they can be told apart.
+fn limit(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+    let limit = told.limit().filter(|limit| *limit > 0)?;
+    let near = told.days.iter().filter(|(_, day)| 100 * day.operations >= NEAR * limit);
+    let days: Vec<_> = near.map(|(date, _)| *date).collect();
+    if days.len() < NEAR_DAYS {
+        return None;
+    }
+    let idles = |other: &&Told| {
+        let most = most(other);
+        other.owner == told.owner
+            && other.id != told.id
+            && most > 0
+            && other.limit().is_some_and(|limit| 100 * most <= IDLE * limit)
+    };
+    let other = ledger.scenarios.iter().filter(idles).max_by_key(|other| other.limit())?;
+    let idle = Idle {
+        scenario_id: other.id.clone(),
+        scenario_name: other.name(),
+        operations_limit: other.limit()?,
+        operations_most: most(other),
+    };
+    let proposal = format!(
+        "Raise its limit, and lower that of {}, which never used more than {} of {}.",
+        idle.scenario_name, idle.operations_most, idle.operations_limit
+    );
+    let evidence = Evidence {
+        days,
+        operations_limit: Some(limit),
+        operations_most: Some(most(told)),
+        idle: Some(idle),
+        ..Evidence::default()
+    };
+    Some(suggestion(told, Kind::LimitIsNear, proposal, evidence))
+}
+
+fn most(told: &Told) -> u64 {
+    told.days.values().map(|day| day.operations).max().unwrap_or_default()
+}
+
+/// Switched on, and nothing starts it.
+fn idle(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+    let known = told.known.as_ref()?;
+    let said = known.told.as_ref()?;
+    let is_on = said.status == ScenarioStatus::Active && said.gone_since.is_none();
+    let is_old = ledger.now.duration_since(known.created_at) >= OLD;
+    // One that runs for somebody else by now is listed twice.
+    let is_its = known.on(ledger.range.1).owner == told.owner;
+    let ran = ledger.scenarios.iter().any(|one| one.id == told.id && one.sum(|day| day.runs + day.operations) > 0);
+    if !is_on || !is_old || !is_its || ran {
+        return None;
+    }
+    let proposal = "Switch it off, or look at why nothing starts it: it has not run for 30 days.".into();
+    Some(suggestion(told, Kind::NeverRuns, proposal, Evidence { run_count: Some(0), ..Evidence::default() }))
+}
+
+/// What waits for somebody is lost in the end.
+fn incomplete(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+    let known = told.known.as_ref()?;
+    let said = known.told.as_ref().filter(|said| said.gone_since.is_none())?;
+    let waiting = said.incomplete.filter(|waiting| *waiting >= PILE)?;
+    if known.on(ledger.range.1).owner != told.owner {
+        return None;
+    }
+    let proposal = format!("Resolve its {waiting} incomplete executions at Make.com, or let it retry them by itself.");
+    let evidence =
+        Evidence { days: told.days.keys().copied().collect(), incomplete_count: Some(waiting), ..Evidence::default() };
+    Some(suggestion(told, Kind::IncompletePileUp, proposal, evidence))
+}
+
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (10_000.0 * part as f64 / whole as f64).round() / 100.0)
+}
+
+/// The lower bound of the 95 % interval of a share (E. B. Wilson, 1927).
+fn at_least(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    let (n, z2) = (whole as f64, 1.96_f64.powi(2));
+    let share = part as f64 / n;
+    let spread = (z2 * (share * (1.0 - share) / n + z2 / (4.0 * n * n))).sqrt();
+    ((share + z2 / (2.0 * n) - spread) / (1.0 + z2 / n)).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_certain_with_many_runs() {
+        assert!((at_least(10, 100) - 0.0552).abs() < 0.0005, "{}", at_least(10, 100));
+        assert!(at_least(1, 10) < 0.02);
+        assert!(at_least(0, 1_000) < 1e-12);
+    }
+}
