@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod queue;
 pub mod raw;
 pub mod receiver;
+pub mod rotation;
 pub mod secrets;
 pub mod sign;
 pub mod sketch;
