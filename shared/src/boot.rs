@@ -255,8 +255,10 @@ where
 {
     start(wire, async |deps| {
         let handle = &handle;
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
-            records(deps, handle, event.payload).await.map_err(lambda_runtime::Error::from)
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| {
+            let span = tracing::info_span!("stream", request_id = event.context.request_id);
+            let done = async move { records(deps, handle, event.payload).await.map_err(lambda_runtime::Error::from) };
+            done.instrument(span)
         }))
         .await
     })
@@ -272,6 +274,7 @@ where
         let row = named(&record);
         let outcome = AssertUnwindSafe(async { handle(deps, changed(record)?).await })
             .catch_unwind()
+            .instrument(tracing::info_span!("record", record.row = row))
             .await
             .unwrap_or_else(|panic| Err(Error::internal("a worker panicked", told(&*panic))));
         match outcome {
@@ -299,8 +302,10 @@ where
 {
     start(wire, async |deps| {
         let handle = &handle;
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
-            together(deps, handle, event.payload).await.map_err(lambda_runtime::Error::from)
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| {
+            let span = tracing::info_span!("stream", request_id = event.context.request_id);
+            let done = async move { together(deps, handle, event.payload).await.map_err(lambda_runtime::Error::from) };
+            done.instrument(span)
         }))
         .await
     })
@@ -313,14 +318,17 @@ where
     Fut: Future<Output = Result<()>> + Send,
 {
     let all = event.records.iter().cloned().map(changed).collect::<Result<Vec<_>>>();
+    // A row's key names its tenant and itself; the rows of a batch follow on its first one.
+    let (first, rows) = (event.records.first().map(named).unwrap_or_default(), event.records.len());
     let outcome = AssertUnwindSafe(async { handle(deps, all?).await })
         .catch_unwind()
+        .instrument(tracing::info_span!("batch", record.first = first, record.rows = rows))
         .await
         .unwrap_or_else(|panic| Err(Error::internal("a worker panicked", told(&*panic))));
     match outcome {
         Ok(()) => Ok(()),
         Err(error) if error.is_transient() => {
-            tracing::warn!(error = ?error, "the stream waits: {error}");
+            tracing::warn!(record.first = first, record.rows = rows, error = ?error, "the stream waits: {error}");
             Err(error)
         }
         Err(_) => records(deps, &|deps, changed| handle(deps, vec![changed]), event).await,
@@ -341,6 +349,10 @@ fn changed(record: EventRecord) -> Result<Changed> {
     let kind = new.as_ref().or(old.as_ref()).and_then(|item| item.get("kind")?.as_s().ok().cloned());
     Ok(Changed { kind: kind.unwrap_or_default(), old, new })
 }
+
+/// What a schedule says: nothing but that it is time.
+#[derive(serde::Deserialize)]
+pub struct Tick {}
 
 /// Works on one event at a time, from a schedule or from whoever may invoke the function.
 pub fn event<D, I, O, F, Fut>(wire: fn(&Aws) -> Result<D, Missing>, handle: F) -> ExitCode
@@ -383,24 +395,36 @@ where
     start(wire, async |deps| {
         let handle = &handle;
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Handed>| async move {
-            let span = tracing::info_span!("socket", request_id = event.context.request_id);
-            let handed = event.payload;
-            let outcome = AssertUnwindSafe(async { handle(deps, handed.said()?).await })
-                .catch_unwind()
-                .instrument(span.clone())
-                .await
-                .unwrap_or_else(|panic| Err(Error::internal("a handler panicked", told(&*panic))));
-            let _entered = span.enter();
-            Ok::<_, lambda_runtime::Error>(serde_json::json!({ "statusCode": status(outcome) }))
+            let status = hear(deps, handle, event.payload, &event.context.request_id).await;
+            Ok::<_, lambda_runtime::Error>(serde_json::json!({ "statusCode": status }))
         }))
         .await
     })
 }
 
+/// What a connection said, through a handler, as [`socket`] works on it.
+async fn hear<D, F, Fut>(deps: &'static D, handle: &F, handed: Handed, request_id: &str) -> u16
+where
+    F: Fn(&'static D, Said) -> Fut,
+    Fut: Future<Output = Result<()>> + Send,
+{
+    let (connection, route, tenant) = handed.names();
+    let span = tracing::info_span!("socket", request_id, connection, route, tenant.id = tenant);
+    let outcome = AssertUnwindSafe(async { handle(deps, handed.said()?).await })
+        .catch_unwind()
+        .instrument(span.clone())
+        .await
+        .unwrap_or_else(|panic| Err(Error::internal("a handler panicked", told(&*panic))));
+    let _entered = span.enter();
+    status(outcome)
+}
+
+/// What API Gateway is answered. Its own count of errors is of callers' faults, too; ours is of what failed here.
 fn status(outcome: Result<()>) -> u16 {
     let Err(error) = outcome else { return 200 };
     let (status, word, _) = error.answer();
     if status.is_server_error() {
+        crate::metrics::count("LiveFailures", 1);
         tracing::error!(error = ?error, "a connection failed: {error}");
     } else {
         tracing::info!(word, "a connection was refused: {error}");
@@ -424,6 +448,7 @@ fn start<D: Sync + 'static>(
     serve: impl AsyncFnOnce(&'static D) -> std::result::Result<(), lambda_runtime::Error>,
 ) -> ExitCode {
     settings::log();
+    crate::metrics::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime.inspect_err(|error| tracing::error!(%error, "no runtime")) else {
         return ExitCode::FAILURE;
@@ -452,14 +477,4 @@ fn start<D: Sync + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_comes_about_only_where_its_opening_succeeds() {
-        assert_eq!(status(Ok(())), 200);
-        assert_eq!(status(Err(Error::TooMany { retry_after: 60 })), 429);
-        assert_eq!(status(Err(Error::Forbidden("no"))), 403);
-        assert_eq!(status(Err(Error::unavailable("table", "down"))), 503);
-    }
-}
+mod tests;

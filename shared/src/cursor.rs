@@ -5,9 +5,32 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     error::{Error, Result},
+    http::Fields,
     id::TenantId,
     secrets::{Keyring, Sealed},
 };
+
+/// How much of a list is asked for, and from where.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// At most so many, 1 to 100; 25 unless given.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
+    pub limit: u16,
+    /// Where an earlier page ended: its `next_cursor`, good for a day.
+    pub cursor: Option<String>,
+}
+
+impl Paging {
+    /// The parameters `limit` and `cursor`.
+    pub fn read(given: &mut Fields) -> Self {
+        let limit = given.parsed::<u16>("limit");
+        if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
+            given.fault("limit", "must be from 1 to 100");
+        }
+        Self { limit: limit.unwrap_or(25), cursor: given.optional("cursor") }
+    }
+}
 
 /// How long a cursor is good for.
 const GOOD: SignedDuration = SignedDuration::from_hours(24);

@@ -25,6 +25,8 @@ use crate::{
     table::Row,
 };
 
+pub mod tally;
+
 /// Failures in a row after which an endpoint counts as degraded.
 pub const DEGRADED_AFTER: u32 = 3;
 /// Failures in a row, and for how long, after which it is held.

@@ -13,6 +13,7 @@ mod payload;
 pub use payload::{Context, Form, details, is_of, person};
 
 use crate::{
+    booking::Operation,
     error::Result,
     id::{AlertId, AutomationId, EndpointId, EventId, TenantId},
     key::{self, Key},
@@ -68,8 +69,8 @@ impl Origin {
 pub enum Content {
     /// A row of the booking system changed.
     Booking {
-        /// `INSERT`, `UPDATE` or `DELETE`.
-        operation: String,
+        /// What was done to the row.
+        operation: Operation,
         /// `booking_events` or `bookings`.
         table: String,
         /// The row as it is.

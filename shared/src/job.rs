@@ -40,6 +40,9 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it is brought back by the sweep, while it runs.
     pub due_at: Option<Timestamp>,
+    /// When its last page was written down, if one was.
+    #[serde(default)]
+    pub progressed_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Behind which row it goes on.
@@ -195,6 +198,7 @@ impl Job {
             by,
             created_at: now,
             due_at: Some(now + GRACE),
+            progressed_at: None,
             ended_at: None,
             after: None,
             looked_at: 0,
@@ -227,7 +231,7 @@ impl Job {
         now: Timestamp,
     ) -> Result<bool> {
         let due = now + wait + GRACE;
-        let change = self.counted(table, page).set("after", &after).set("due_at", due);
+        let change = self.counted(table, page).set("after", &after).set("due_at", due).set("progressed_at", now);
         let written =
             change.index(Some(key::due(self.id.as_bytes(), due))).when("state", State::Running).send().await?;
         Ok(written.map(|row| *self = row).is_some())
@@ -239,6 +243,7 @@ impl Job {
             .counted(table, page)
             .set("state", state)
             .set("ended_at", now)
+            .set_or_remove("progressed_at", if state == State::Done { Some(now) } else { self.progressed_at })
             .remove("due_at")
             .index(None)
             .expires(now + KEEP)

@@ -108,10 +108,13 @@ impl Issuer {
         let _ = self.look(&mut known, Timestamp::now()).await;
     }
 
-    /// The person that a token is for.
-    pub async fn person(&self, token: &str, now: Timestamp) -> Result<Person> {
+    /// The person that a token is for, and when the token ends.
+    pub async fn person(&self, token: &str, now: Timestamp) -> Result<(Person, Timestamp)> {
         let claims = self.claims(token, now).await?;
-        Person::of_claims(|name| claims.get(name).and_then(Value::as_str))
+        let person = Person::of_claims(|name| claims.get(name).and_then(Value::as_str))?;
+        // An end beyond all time is none that anybody sees.
+        let end = seconds(&claims, "exp").flatten().and_then(|end| Timestamp::from_second(end).ok());
+        Ok((person, end.unwrap_or(Timestamp::MAX)))
     }
 
     async fn claims(&self, token: &str, now: Timestamp) -> Result<HashMap<String, Value>> {
@@ -153,8 +156,7 @@ impl Issuer {
         if claims.get("token_use").is_some_and(|kind| *kind != "id" && *kind != "access") {
             return refuse("the token is for another use");
         }
-        // Whole seconds, as issuers write them; where they write parts of one, the part is what we ignore.
-        let at = |name: &str| claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64));
+        let at = |name: &str| seconds(claims, name);
         let soon = (now + AHEAD).as_second();
         match at("exp") {
             Some(Some(end)) if now.as_second() < end => {}
@@ -234,4 +236,9 @@ impl Issuer {
         }
         serde_json::from_slice(&body).map_err(|cause| Error::unavailable("issuer", cause))
     }
+}
+
+/// A time among claims. Whole seconds, as issuers write them; where they write parts of one, the part is what we ignore.
+fn seconds(claims: &HashMap<String, Value>, name: &str) -> Option<Option<i64>> {
+    claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64))
 }

@@ -9,6 +9,7 @@
 //! | a client's slug | `ten_…` | `SLUG#<slug>` | |
 //! | API key | `ten_…` | `KEY#key_…` | |
 //! | endpoint | `ten_…` | `ENDPOINT#end_…`, or `TARGET#end_…` where it subscribes to nothing | due: `DUE#<shard>` / `<time>` |
+//! | how many endpoints subscribe | `ten_…` | `ENDPOINTS` | |
 //! | rate limit | `ten_…` | `LIMIT#<who>` | |
 //! | idempotency key | `ten_…` | `ONCE#<hash>` | |
 //! | notice | `ten_…#NOTICE` | `ntc_…` | |
@@ -74,7 +75,7 @@ use crate::{
     booking::{Kept, Link},
     connection::{Connection, Provider, SignIn},
     delivery::{Attempt, Delivery},
-    endpoint::{Endpoint, is_target},
+    endpoint::{self, Endpoint, is_target},
     event::Event,
     hour::Hour,
     id::{
@@ -256,6 +257,11 @@ pub fn endpoint(tenant: TenantId, endpoint: EndpointId) -> Key<Endpoint> {
 /// All endpoints of a tenant that subscribe to types of event.
 pub fn endpoints(tenant: TenantId) -> Range<Endpoint> {
     many(tenant.to_string(), "ENDPOINT#")
+}
+
+/// How many of them there are.
+pub fn endpoint_tally(tenant: TenantId) -> Key<endpoint::tally::Tally> {
+    one(tenant.to_string(), "ENDPOINTS".into())
 }
 
 /// All endpoints of a tenant that are sent to by name alone.

@@ -34,6 +34,7 @@ pub mod queue;
 pub mod rate;
 pub mod raw;
 pub mod receiver;
+pub mod rotation;
 pub mod run;
 pub mod scenario;
 pub mod secrets;

@@ -127,6 +127,19 @@ pub enum Drawn {
     Wait(i64),
 }
 
+impl Drawn {
+    /// Goes on, or says how long to wait.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`], with the seconds to wait rounded up.
+    pub fn passed(self) -> Result<()> {
+        match self {
+            Self::Token { .. } | Self::Unknown => Ok(()),
+            Self::Wait(ms) => Err(Error::TooMany { retry_after: seconds(ms).unsigned_abs() }),
+        }
+    }
+}
+
 struct Lease {
     left: u32,
     full_at: i64,
@@ -157,7 +170,7 @@ impl Limits {
             Drawn::Unknown => return Ok(()),
             Drawn::Wait(wait) => {
                 call.stand(Standing::new(rate, 0, seconds(wait)));
-                return Err(Error::TooMany { retry_after: seconds(wait).unsigned_abs() });
+                return Drawn::Wait(wait).passed();
             }
         };
         let wait = (full_at - now).max(0);
@@ -287,8 +300,27 @@ fn forgotten(now: i64) -> Timestamp {
     Timestamp::from_millisecond(now).unwrap_or_default() + SignedDuration::from_hours(1)
 }
 
+/// A bucket that was full fills up by whoever comes first: the others look again so many times.
+const TRIES: u32 = 3;
+
 /// Takes tokens out of a bucket, or says when there will be enough. One write, or two where the bucket was full.
 async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u32, now: i64) -> Result<Leased> {
+    let mut short = 1;
+    for _ in 0..TRIES {
+        match take_once(table, tenant, who, rate, tokens, now).await? {
+            Leased::Wait(ms) if ms <= 0 => {}
+            Leased::Wait(ms) => {
+                short = ms;
+                break;
+            }
+            granted => return Ok(granted),
+        }
+    }
+    Ok(Leased::Wait(short))
+}
+
+/// Waits for nothing, or less, where there was enough after all.
+async fn take_once(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u32, now: i64) -> Result<Leased> {
     let cost = rate.cost_ms(tokens);
     let bucket = || key::limit(tenant, who);
     let drawn = table
@@ -316,7 +348,7 @@ async fn take(table: &Table, tenant: TenantId, who: &str, rate: Rate, tokens: u3
         return Ok(Leased::Granted(bucket.full_at));
     }
     let full_at = table.find_now(bucket()).await?.map_or(now, |bucket: Bucket| bucket.full_at);
-    Ok(Leased::Wait((full_at + cost - now - rate.period_ms).max(1)))
+    Ok(Leased::Wait(full_at + cost - now - rate.period_ms))
 }
 
 fn seconds(ms: i64) -> i64 {

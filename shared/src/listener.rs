@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// API Gateway ends every connection after two hours, and one on which nobody speaks after ten minutes (quotas of
-/// WebSocket APIs). Both are told before.
+/// WebSocket APIs). We end one whose token ends. All are told before.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(2);
-/// How long before the end of the two hours it is told.
+/// How long before the end of the two hours, or of the token, it is told.
 pub const END_TOLD: SignedDuration = SignedDuration::from_mins(5);
 /// A client that says nothing for so long is told.
 pub const IDLE_TOLD: SignedDuration = SignedDuration::from_mins(8);
@@ -49,8 +49,11 @@ pub struct Listener {
     pub heard_at: Timestamp,
     /// The silence that its client was told of: the `heard_at` from which it lasts.
     pub silence_told: Option<Timestamp>,
-    /// Whether its client was told of the end of its two hours.
+    /// Whether its client was told of the end of its two hours, or of its token.
     pub end_told: bool,
+    /// When the token ends that opened it.
+    #[serde(default)]
+    pub token_until: Option<Timestamp>,
 }
 
 impl Listener {
@@ -66,12 +69,24 @@ impl Listener {
             heard_at: now,
             silence_told: None,
             end_told: false,
+            token_until: None,
         }
     }
 
-    /// When API Gateway ends it, whatever happens.
+    /// The same, by a token that ends then.
+    pub fn until(self, token_until: Option<Timestamp>) -> Self {
+        Self { token_until, ..self }
+    }
+
+    /// When it ends, whatever happens: with its token, or by API Gateway after two hours.
     pub fn expires_at(&self) -> Timestamp {
-        self.connected_at + LONGEST
+        let longest = self.connected_at + LONGEST;
+        self.token_until.map_or(longest, |until| until.min(longest))
+    }
+
+    /// Whether it is its token that ends it.
+    pub fn ends_by_token(&self) -> bool {
+        self.expires_at() < self.connected_at + LONGEST
     }
 
     /// When it is closed unless its client says something.
@@ -126,8 +141,14 @@ pub struct Subscription {
     pub wanted: u64,
     /// Who sends to it now.
     pub lease: Option<String>,
-    /// Until when, in milliseconds since 1970.
+    /// Until when, in milliseconds since 1970. It stands also where nobody sends because the connection `rests`.
     pub leased_until: Option<i64>,
+    /// Whether the connection took nothing in time, and is left alone until then but for its client's own messages.
+    #[serde(default)]
+    pub rests: bool,
+    /// When nothing is sent to it any more: the end of its connection.
+    #[serde(default)]
+    pub ends_at: Option<Timestamp>,
     /// When its connection is forgotten.
     pub forget_at: Timestamp,
 }
@@ -143,8 +164,20 @@ impl Subscription {
             wanted: since,
             lease: Some(lease.into()),
             leased_until: Some(until),
+            rests: false,
+            ends_at: Some(listener.expires_at()),
             forget_at: listener.connected_at + FORGOTTEN,
         }
+    }
+
+    /// Whether the connection is left alone at that time.
+    pub fn is_resting(&self, now: Timestamp) -> bool {
+        self.rests && self.leased_until.is_some_and(|until| until > now.as_millisecond())
+    }
+
+    /// Whether nothing may be sent to it any more.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -216,5 +249,20 @@ mod tests {
         assert_eq!(minutes(&listener), 115, "the end of two hours is told");
         listener.end_told = true;
         assert_eq!(minutes(&listener), 120, "and comes");
+    }
+
+    #[test]
+    fn a_token_that_ends_before_the_two_hours_ends_the_connection() {
+        let now: Timestamp = "2026-11-21T10:00:00Z".parse().expect("a moment");
+        let opened = || Listener::opened(TenantId::new(), "c1", "u1", now);
+        let in_minutes = |minutes| opened().until(Some(now + SignedDuration::from_mins(minutes)));
+        let mut listener = in_minutes(60);
+        listener.heard_at = now + SignedDuration::from_mins(54);
+        assert_eq!((minutes(&listener), listener.ends_by_token()), (55, true), "its end is told");
+        listener.end_told = true;
+        assert_eq!(minutes(&listener), 60, "and comes");
+        assert_eq!((in_minutes(180).expires_at(), in_minutes(180).ends_by_token()), (now + LONGEST, false));
+        assert_eq!((opened().expires_at(), opened().ends_by_token()), (now + LONGEST, false));
+        assert!(minutes(&in_minutes(2)) <= 0, "what ends soon is told at once");
     }
 }

@@ -25,6 +25,8 @@ pub struct Said {
     pub connection: String,
     /// Whose it is, as its token said when it was opened.
     pub person: Person,
+    /// When that token ends; none was told to connections of before it was asked for.
+    pub until: Option<Timestamp>,
     /// The text of the message.
     pub text: String,
     /// When it came.
@@ -43,15 +45,28 @@ pub(crate) struct Handed {
 #[serde(rename_all = "camelCase")]
 struct Context {
     connection_id: String,
+    #[serde(default)]
+    route_key: String,
     /// What the authorizer said at the door; it comes with every message.
     authorizer: Option<HashMap<String, Value>>,
 }
 
 impl Handed {
+    /// What the log calls it by: connection, route, and the tenant as the authorizer told it.
+    pub(crate) fn names(&self) -> (&str, &str, &str) {
+        let Context { connection_id, route_key, authorizer } = &self.request_context;
+        let tenant = authorizer.as_ref().and_then(|claims| claims.get("tenant")?.as_str());
+        (connection_id, route_key, tenant.unwrap_or_default())
+    }
+
     pub(crate) fn said(self) -> Result<Said> {
         let claims = self.request_context.authorizer.unwrap_or_default();
+        // API Gateway hands on a text or a number as it came, an emulator may make a text of it.
+        let seconds = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        let until = claims.get("exp").and_then(seconds).and_then(|seconds| Timestamp::from_second(seconds).ok());
         Ok(Said {
             person: Person::of_claims(|name| claims.get(name).and_then(Value::as_str))?,
+            until,
             connection: self.request_context.connection_id,
             text: self.body.unwrap_or_default(),
             now: Timestamp::now(),
@@ -197,16 +212,20 @@ mod tests {
         let handed: Handed = serde_json::from_value(serde_json::json!({
             "requestContext": {
                 "routeKey": "$default", "eventType": "MESSAGE", "connectionId": "L0SM9cOFvHcCIhw=",
-                "authorizer": { "sub": "u1", "tenant": tenant, "role": "agent", "principalId": "u1", "integrationLatency": 12 },
+                "authorizer": {
+                    "sub": "u1", "tenant": tenant, "role": "agent", "exp": "1795257000", "principalId": "u1", "integrationLatency": 12,
+                },
             },
             "body": "{}", "isBase64Encoded": false,
         }))
         .expect("what API Gateway hands over");
+        assert_eq!(handed.names(), ("L0SM9cOFvHcCIhw=", "$default", tenant.to_string().as_str()));
         let said = handed.said().expect("somebody");
         assert_eq!(
             (said.connection.as_str(), said.person.tenant, said.text.as_str()),
             ("L0SM9cOFvHcCIhw=", tenant, "{}")
         );
+        assert_eq!(said.until, Some("2026-11-21T10:30:00Z".parse().expect("a moment")));
     }
 
     #[test]

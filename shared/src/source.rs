@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
+mod lately;
+
+pub use lately::Lately;
+
 use crate::{
     error::{Error, Result},
     id::TenantId,
@@ -38,7 +42,7 @@ pub struct Source {
     pub created_at: Timestamp,
     /// When a person changed it last.
     pub updated_at: Timestamp,
-    /// When it is compared next.
+    /// When it is compared next. Until that has ended, this stays; the index alone says when another may try.
     pub due_at: Timestamp,
     /// Until when somebody is at it: milliseconds since 1970.
     #[serde(default)]
@@ -88,6 +92,13 @@ pub struct Mark {
     pub compared_to: Option<Timestamp>,
     /// When the last stretch was at its end.
     pub compared_at: Option<Timestamp>,
+    /// How its latest changes came in.
+    #[serde(default)]
+    pub lately: Lately,
+    /// Since when its webhooks tell of nothing or nearly nothing.
+    pub missed_since: Option<Timestamp>,
+    /// Since when rows are not shown that there must be.
+    pub hidden_since: Option<Timestamp>,
 }
 
 /// The place of a row in the order of a table: as its columns say it.

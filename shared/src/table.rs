@@ -22,6 +22,9 @@ use crate::{
     key::{Index, Key, Range},
 };
 
+/// So many keys a request (docs.aws.amazon.com, DynamoDB, `BatchGetItem`).
+const BATCH: usize = 100;
+
 /// A row as DynamoDB and its stream show it.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -148,9 +151,17 @@ impl Table {
         answer.item.filter(is_alive).map(row).transpose()
     }
 
-    /// Up to 100 rows in one request, in no order; what is missing is left out.
+    /// All rows of these keys, none of which comes twice, in no order; what is missing is left out. A request for each
+    /// hundred of them.
     pub async fn find_all<E: Row>(&self, keys: &[Key<E>]) -> Result<Vec<E>> {
         let mut rows = Vec::with_capacity(keys.len());
+        for some in keys.chunks(BATCH) {
+            self.find_some(some, &mut rows).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn find_some<E: Row>(&self, keys: &[Key<E>], rows: &mut Vec<E>) -> Result<()> {
         let mut wanted: Vec<Item> = keys.iter().map(address).collect();
         for pause in [0, 50, 200, 800] {
             if wanted.is_empty() {
@@ -184,7 +195,7 @@ impl Table {
                 .map(|left| left.keys)
                 .unwrap_or_default();
         }
-        if wanted.is_empty() { Ok(rows) } else { Err(Error::unavailable("table", "keys were left unprocessed")) }
+        if wanted.is_empty() { Ok(()) } else { Err(Error::unavailable("table", "keys were left unprocessed")) }
     }
 
     /// Stores a new row; never overwrites.
@@ -777,6 +788,29 @@ impl Transaction<'_> {
         })
     }
 
+    /// The row goes; the whole fails unless it is there and its `field` is exactly this. A row of before there was such a
+    /// field counts as seen.
+    pub fn delete_seen<E: Row>(self, key: &Key<E>, field: &str, seen: impl Serialize) -> Self {
+        let table = self.table;
+        self.push(|| {
+            let mut terms = Terms::default();
+            let (name, value) = (terms.name(field), terms.value(seen));
+            if let Some(fault) = terms.fault.take() {
+                return Err(fault);
+            }
+            let condition = format!("attribute_exists(pk) AND (attribute_not_exists({name}) OR {name} = {value})");
+            let delete = Delete::builder()
+                .table_name(&table.name)
+                .set_key(Some(address(key)))
+                .condition_expression(condition)
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values())
+                .build()
+                .map_err(|cause| Error::internal("delete", cause))?;
+            Ok(TransactWriteItem::builder().delete(delete).build())
+        })
+    }
+
     fn push(mut self, write: impl FnOnce() -> Result<TransactWriteItem>) -> Self {
         if let Ok(writes) = &mut self.writes {
             match write() {
@@ -906,5 +940,34 @@ impl Row for Nothing {
 
     fn key(&self) -> Key<Self> {
         Key::of("-", "-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{EventId, TenantId},
+        key,
+        live::{Channel, Entry},
+    };
+
+    #[tokio::test]
+    async fn more_rows_than_a_request_takes_are_found_and_none_of_those_that_lack() {
+        let (table, tenant) = (crate::testing::table().await, TenantId::new());
+        let channel = Channel::Tenant;
+        for number in 1..=230 {
+            let event = EventId::new();
+            let entry = Entry { tenant, channel: channel.clone(), number, event, at: Timestamp::now() };
+            table.put(&entry).await.unwrap();
+        }
+
+        let keys: Vec<_> = (1..=240).map(|number| key::live_entry(tenant, &channel, number)).collect();
+        let mut found: Vec<u64> =
+            table.find_all(&keys).await.unwrap().iter().map(|entry: &Entry| entry.number).collect();
+
+        found.sort_unstable();
+        assert_eq!(found, (1..=230).collect::<Vec<_>>());
+        assert!(table.find_all::<Entry>(&[]).await.unwrap().is_empty());
     }
 }

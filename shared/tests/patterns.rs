@@ -8,7 +8,7 @@ use shared::{
     automation::{self, Automation},
     booking::{self, Change, Operation},
     delivery::{Attempt, Delivery, GRACE, State, Trigger, Verdict},
-    endpoint::{self, Endpoint},
+    endpoint::{self, Endpoint, tally::Tally},
     event::{self, Content, Event},
     hour::Times,
     http::Reply,
@@ -104,7 +104,7 @@ fn event_of(tenant: TenantId, name: &str, at: Timestamp) -> Event {
         to: None,
         origin: event::Origin::Live,
         content: Content::Booking {
-            operation: "UPDATE".into(),
+            operation: Operation::Update,
             table: "bookings".into(),
             record: Some(row("confirmed")),
             old_record: Some(row("pending")),
@@ -515,6 +515,15 @@ async fn traces(ledger: &mut Ledger) {
     let change = table.change(key::endpoint(tenant, endpoints[0].id)).set("name", "Another").add("revision", 1);
     assert!(change.when_or_missing("revision", 0).send().await.expect("it is changed").is_some());
     ledger.took("change what people have set of an endpoint");
+    let mut more = [endpoint_of(tenant).await, endpoint_of(tenant).await].into_iter();
+    for access in ["make the first endpoint, counting the 5 that are there", "make an endpoint"] {
+        ledger.prepared();
+        let one = more.next().expect("one more");
+        let tally = Tally::one_more(&table, tenant).await.expect("there is room");
+        assert!(table.transact().change(tally).create(&one).send().await.expect("it is made"));
+        ledger.took(access);
+    }
+    ledger.prepared();
     table.list(&key::events_of(tenant, event.trace), Page::first(10)).await.expect("they are read");
     ledger.took("the events of a trace");
     table.list(&key::deliveries_between(tenant, now, now), Page::first(100)).await.expect("they are read");

@@ -89,3 +89,17 @@ fn only_the_files_that_own_a_thing_spell_it() {
         }
     }
 }
+
+#[test]
+fn every_alarm_on_a_metric_of_ours_watches_one_that_is_counted() {
+    let sources = files("functions", ".rs").into_iter().chain(files("shared/src", ".rs"));
+    let source: String = sources.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let observed = tests::template::observability();
+    let alarms = observed["Resources"].as_mapping().unwrap().values().map(|resource| &resource["Properties"]);
+    let ours: Vec<_> = alarms.filter(|alarm| alarm["Namespace"] == "Crossdock").collect();
+    assert!(!ours.is_empty());
+    for alarm in ours {
+        let metric = alarm["MetricName"].as_str().unwrap();
+        assert!(source.contains(&format!("\"{metric}\"")), "nobody counts {metric}");
+    }
+}

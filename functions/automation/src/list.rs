@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::{
     Result,
     boot::{Aws, Missing},
-    cursor,
+    cursor::{self, Paging},
     gate::{Gate, Role},
     http::{Call, Reply},
     key,
@@ -53,15 +53,14 @@ pub struct Listed {
     path = "/api/v1/automation",
     operation_id = "automation_list",
     tag = "automation",
-    params(
-        ("limit" = Option<u16>, Query, description = "1 to 100, 25 unless given"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; good for a day"),
-    ),
+    params(Paging),
     responses((status = 200, description = "A page of automations", body = Listed))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Agent).await?.of_whole_tenant()?;
-    let (limit, cursor) = page(&call)?;
+    let mut given = call.parameters();
+    let paging = Paging::read(&mut given);
+    let Paging { limit, cursor } = given.build(|| Some(paging))?;
     let keyring = deps.vault.keyring().await?;
     let after = cursor.map(|cursor| cursor::read(&keyring, person.tenant, LIST, &cursor, call.now)).transpose()?;
 
@@ -72,14 +71,4 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let next_cursor =
         found.more.map(|after| cursor::write(&keyring, person.tenant, LIST, &after, call.now)).transpose()?;
     Ok(Reply::ok(Listed { automations, next_cursor }))
-}
-
-fn page(call: &Call) -> Result<(u16, Option<String>)> {
-    let mut query = call.parameters();
-    let limit = query.parsed::<u16>("limit");
-    let cursor = query.optional("cursor");
-    if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
-        query.fault("limit", "must be 1 to 100");
-    }
-    query.build(|| Some((limit.unwrap_or(25), cursor)))
 }

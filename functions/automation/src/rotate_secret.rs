@@ -4,15 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Error, Result,
+    Result,
     automation::Automation,
     boot::{Aws, Missing},
-    endpoint::Previous,
     gate::{Gate, Role},
     http::{Call, Reply},
     id::AutomationId,
     idempotency, key,
-    secrets::{Keyring, Vault, fingerprint, webhook_secret},
+    rotation::{Rotation as Over, overlap},
+    secrets::{Keyring, Vault},
     table::{Row, Table},
 };
 
@@ -90,39 +90,15 @@ async fn rotate(
     overlap: SignedDuration,
     now: Timestamp,
 ) -> Result<Reply> {
-    let secret = webhook_secret();
-    let print = fingerprint(&secret);
-    let previous = overlap.is_positive().then(|| Previous { secret: automation.secret, until: now + overlap });
-    let changed = deps
-        .table
-        .change(key::automation(automation.tenant, automation.id))
-        .set("secret", Automation::seal(keyring, automation.tenant, automation.id, &secret)?)
-        .set("fingerprint", &print)
-        .set_or_remove("previous", previous.as_ref())
-        .when("fingerprint", automation.fingerprint)
-        .send()
-        .await?;
-    if changed.is_none() {
-        return Err(Error::conflict("the secret was changed by somebody else at the same moment"));
-    }
+    let rotation = Over::over(automation.secret, overlap, now);
+    let sealed = Automation::seal(keyring, automation.tenant, automation.id, &rotation.secret)?;
+    let change = deps.table.change(key::automation(automation.tenant, automation.id));
+    rotation.write(change, sealed, &automation.fingerprint).await?;
 
     Ok(Reply::ok(Rotated {
         automation_id: automation.id,
-        webhook_secret: secret.expose_secret().into(),
-        secret_fingerprint: print,
-        previous_secret_until: previous.map(|previous| previous.until),
+        webhook_secret: rotation.secret.expose_secret().into(),
+        previous_secret_until: rotation.previous_until(),
+        secret_fingerprint: rotation.fingerprint,
     }))
-}
-
-fn overlap(call: &Call) -> Result<SignedDuration> {
-    const UNLESS_GIVEN: i64 = 24;
-    if call.body().is_empty() {
-        return Ok(SignedDuration::from_hours(UNLESS_GIVEN));
-    }
-    let mut body = call.fields()?;
-    let hours = body.or("overlap_hours", UNLESS_GIVEN);
-    if hours.is_some_and(|hours| !(0..=168).contains(&hours)) {
-        body.fault("overlap_hours", "must be 0 to 168");
-    }
-    body.build(|| hours.map(SignedDuration::from_hours))
 }

@@ -11,7 +11,7 @@ use shared::{
     event::{self, Event, Origin},
     key,
     raw::columns,
-    source::{Day, Mark, Source, Watched},
+    source::{Day, Lately, Mark, Source, Watched},
     table::Table,
     tenant::Zone,
     trace::TraceId,
@@ -50,6 +50,8 @@ pub struct Comparison<'a> {
 pub struct Compared {
     /// What is to be counted, by day.
     pub days: BTreeMap<Date, Day>,
+    /// How that came in which a webhook could have told of: history is left out.
+    pub lately: Lately,
     /// How many events were made now.
     pub made: usize,
 }
@@ -79,7 +81,7 @@ impl Comparison<'_> {
     /// Makes the events that are missing.
     pub async fn page(&self, found: Vec<Found>) -> Result<Compared, Stop> {
         let rows = found.into_iter().map(|found| self.row(found)).collect::<Result<Vec<_>, Fault>>()?;
-        let mut compared = Compared { days: BTreeMap::new(), made: 0 };
+        let mut compared = Compared { days: BTreeMap::new(), lately: Lately::default(), made: 0 };
         let mut rows = rows.into_iter();
         loop {
             let some: Vec<Row> = rows.by_ref().take(KEYS).collect();
@@ -88,7 +90,7 @@ impl Comparison<'_> {
             }
             for (row, arrival) in self.arrivals(some).await? {
                 compared.made += usize::from(matches!(arrival, Arrival::Made(_)));
-                self.count(&row, &arrival, &mut compared.days);
+                self.count(&row, &arrival, &mut compared);
             }
         }
     }
@@ -193,7 +195,7 @@ impl Comparison<'_> {
     }
 
     /// A row that was compared before is not counted again: only one that came in after that was not there yet.
-    fn count(&self, row: &Row, arrival: &Arrival, days: &mut BTreeMap<Date, Day>) {
+    fn count(&self, row: &Row, arrival: &Arrival, compared: &mut Compared) {
         let is_new = self.mark.compared_to.is_none_or(|to| row.changed_at > to);
         let came_since = |at: &Timestamp| self.mark.compared_at.is_none_or(|compared_at| *at > compared_at);
         let counts = match arrival {
@@ -205,13 +207,27 @@ impl Comparison<'_> {
             return;
         }
         let (tenant, date) = (self.source.tenant, row.changed_at.to_zoned(self.zone.rules().clone()).date());
-        let day = days.entry(date).or_insert_with(|| Day::new(tenant, date));
+        let day = compared.days.entry(date).or_insert_with(|| Day::new(tenant, date));
         let after = |at: &Timestamp| u64::try_from(at.duration_since(row.changed_at).as_millis()).unwrap_or(0);
-        match arrival {
-            Arrival::Event(Origin::Live, at) => day.live.live(after(at)),
-            Arrival::Event(Origin::Reconciled, at) | Arrival::Made(at) => day.repaired.repaired(after(at)),
-            Arrival::Unfit | Arrival::Gone => day.skipped += 1,
+        let came_in = match arrival {
+            Arrival::Event(Origin::Live, at) => {
+                day.live.live(after(at));
+                true
+            }
+            Arrival::Event(Origin::Reconciled, at) | Arrival::Made(at) => {
+                day.repaired.repaired(after(at));
+                false
+            }
+            Arrival::Unfit | Arrival::Gone => return day.skipped += 1,
+        };
+        if !self.is_history(row) {
+            compared.lately.count(row.changed_at, came_in);
         }
+    }
+
+    /// What changed before a person had the source, or this table or time of it, compared: no webhook was awaited.
+    fn is_history(&self, row: &Row) -> bool {
+        row.changed_at < self.source.updated_at && self.mark.compared_to.is_none_or(|to| row.changed_at <= to)
     }
 }
 

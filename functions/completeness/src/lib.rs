@@ -3,6 +3,7 @@
 mod compare;
 pub mod delete_source;
 mod fault;
+mod findings;
 mod plan;
 mod postgrest;
 pub mod reconcile;

@@ -5,6 +5,8 @@
 //! empty page is the end; a value inside `or=(…)` stands in double quotes; errors are `{code, message, details, hint}`
 //! with a code of PostgREST (`PGRST…`) or of Postgres (five characters).
 
+use std::collections::BTreeSet;
+
 use http::header;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -122,6 +124,16 @@ impl<'a> Postgrest<'a> {
         ];
         let body = self.get(table, &parameters).await?;
         Ok(read(table, &body, 1)?.pop())
+    }
+
+    /// Which of these rows are shown, by their column `id`.
+    pub async fn shown(&self, table: &Watched, ids: &BTreeSet<String>) -> Result<BTreeSet<String>, Fault> {
+        let wanted: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+        let parameters = [("select", "id".to_owned()), ("id", format!("in.({})", wanted.join(",")))];
+        let body = self.get(table, &parameters).await?;
+        let rows: Vec<&RawValue> = serde_json::from_str(&body).map_err(|_| Fault::NoInterface)?;
+        let shown: BTreeSet<String> = rows.iter().filter_map(|row| plain(&columns(row.get())?, "id")).collect();
+        Ok(ids.intersection(&shown).cloned().collect())
     }
 
     async fn rows(

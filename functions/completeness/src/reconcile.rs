@@ -169,7 +169,6 @@ async fn turn(deps: &Deps, tenant: TenantId, now: Timestamp, terms: Terms) -> Re
         .table
         .change(key::source(tenant))
         .set("busy_until", until.as_millisecond())
-        .set("due_at", until)
         .index(Some(key::source_due(until)))
         .when_there()
         .when_at_most_or_missing("busy_until", now.as_millisecond())

@@ -16,7 +16,7 @@ use shared::{
     egress::Silence,
     key, metrics,
     notice::Notice,
-    source::{Day, Mark, Source, Watched},
+    source::{Day, Lately, Mark, Source, Watched},
     table::Change,
     tenant::Zone,
 };
@@ -109,7 +109,7 @@ pub enum Turn {
 impl<'a> Run<'a> {
     /// Compares the source, and puts down how it went.
     pub async fn make(mut self) -> Result<Turn> {
-        let (mut finished, mut fault) = (true, None);
+        let (mut finished, mut fault, mut at_end) = (true, None, Vec::new());
         let mut tables = self.source.tables.clone();
         // One that fails and takes all the time does not always come first.
         let first = self.source.failures as usize % tables.len().max(1);
@@ -119,8 +119,14 @@ impl<'a> Run<'a> {
                 finished = false;
                 break;
             }
+            let before = self.mark(watched).compared_at;
             match self.table(watched).await {
-                Ok(all) => finished &= all,
+                Ok(all) => {
+                    finished &= all;
+                    if self.mark(watched).compared_at > before {
+                        at_end.push((watched, before));
+                    }
+                }
                 Err(Stop::Fault(found)) => {
                     let others_too = !found.is_of_table();
                     fault.get_or_insert(found);
@@ -132,7 +138,12 @@ impl<'a> Run<'a> {
                 Err(Stop::Error(error)) => return Err(error),
             }
         }
-        self.end(finished, fault).await
+        let mut notices = self.judge_webhooks(&tables);
+        if fault.is_none() && !self.is_over() {
+            notices.extend(self.judge_rows(&at_end).await?);
+        }
+        notices.extend(self.notice(fault.as_ref()));
+        self.end(finished, fault, notices).await
     }
 
     /// Whether all of a table is compared. That a stretch is at its end is put down with the next page or the end of the
@@ -153,13 +164,14 @@ impl<'a> Run<'a> {
                     self.source.marks.insert(watched.table.clone(), mark);
                 }
                 Some(last) => {
-                    let Compared { days, made } = self.comparison(watched, &mark).page(rows).await?;
+                    let Compared { days, lately, made } = self.comparison(watched, &mark).page(rows).await?;
                     self.made += made;
                     mark.at = Some(last);
+                    mark.lately.merge(&lately);
                     self.source.marks.insert(watched.table.clone(), mark);
-                    tell(&days);
+                    self.tell(watched, &lately);
                     // Where there is nothing to count, the place may as well be put down later.
-                    if !days.is_empty() && !self.put_down(days, None, |change| change).await? {
+                    if !days.is_empty() && !self.put_down(days, &[], |change| change).await? {
                         return Err(Stop::Changed);
                     }
                 }
@@ -191,7 +203,8 @@ impl<'a> Run<'a> {
         Ok(rows)
     }
 
-    async fn interface(&self) -> Result<Postgrest<'a>, Stop> {
+    /// The way to the source.
+    pub async fn interface(&self) -> Result<Postgrest<'a>, Stop> {
         let keyring = self.deps.vault.keyring().await?;
         let secret = keyring.open(Source::place(&self.source.tenant.to_string()), &self.source.key)?;
         Ok(Postgrest::new(&self.deps.egress, &self.source.base_url, secret)?)
@@ -203,9 +216,9 @@ impl<'a> Run<'a> {
     }
 
     /// How far the table was compared, with the stretch that is due; without one where it is too early for one.
-    fn mark(&self, watched: &Watched) -> Mark {
+    pub fn mark(&self, watched: &Watched) -> Mark {
         let (since, of) = (self.source.since, mark_of(&self.source.base_url, watched));
-        let earlier = self.source.marks.get(&watched.table).filter(|mark| mark.of == of).cloned().unwrap_or_default();
+        let earlier = marked(&self.source, watched).cloned().unwrap_or_default();
         let goes_on = earlier.of == of && earlier.since == since;
         if goes_on && earlier.to.is_some() {
             return earlier;
@@ -224,7 +237,7 @@ impl<'a> Run<'a> {
     async fn put_down<'t>(
         &'t self,
         days: BTreeMap<Date, Day>,
-        notice: Option<&Notice>,
+        notices: &[Notice],
         further: impl FnOnce(Change<'t, Source>) -> Change<'t, Source>,
     ) -> Result<bool> {
         let table = &self.deps.table;
@@ -241,15 +254,14 @@ impl<'a> Run<'a> {
             day.merge(&found)?;
             transaction = transaction.put(&day);
         }
-        if let Some(notice) = notice {
+        for notice in notices {
             transaction = transaction.put(notice);
         }
         transaction.send().await
     }
 
-    async fn end(self, finished: bool, fault: Option<Fault>) -> Result<Turn> {
+    async fn end(self, finished: bool, fault: Option<Fault>, notices: Vec<Notice>) -> Result<Turn> {
         let Source { tenant, failures, failing_since, .. } = self.source;
-        let notice = self.notice(fault.as_ref());
         let pause = match &fault {
             Some(Fault::Busy { retry_after: Some(seconds) }) => {
                 AGAIN.max(SignedDuration::from_secs((*seconds).min(86_400).cast_signed()))
@@ -263,7 +275,7 @@ impl<'a> Run<'a> {
         let run = Day { runs: 1, failures: u64::from(fault.is_some()), ..Day::new(tenant, date) };
         let since = failing_since.unwrap_or(self.now);
         let ended = self
-            .put_down(BTreeMap::from([(date, run)]), notice.as_ref(), |change| {
+            .put_down(BTreeMap::from([(date, run)]), &notices, |change| {
                 let change = change
                     .set("busy_until", 0)
                     .set("due_at", due_at)
@@ -281,8 +293,8 @@ impl<'a> Run<'a> {
                 }
             })
             .await?;
-        if let Some(notice) = notice.filter(|_| ended) {
-            notice.tell();
+        if ended {
+            notices.iter().for_each(Notice::tell);
         }
         Ok(match fault {
             _ if !ended => Turn::Busy,
@@ -316,6 +328,20 @@ impl<'a> Run<'a> {
         Some(Notice::of(*tenant, name, tenant.to_string(), detail, self.now))
     }
 
+    /// Says how complete a page was, without history. Metrics have no tenant, so the log names it.
+    fn tell(&self, watched: &Watched, lately: &Lately) {
+        let (live, repaired) = lately.both();
+        if live + repaired == 0 {
+            return;
+        }
+        metrics::percent("Completeness", 100.0 * live as f64 / (live + repaired) as f64);
+        metrics::count("EventsRepaired", repaired);
+        if repaired > 0 {
+            let (tenant, table) = (self.source.tenant, &watched.table);
+            tracing::info!(tenant.id = %tenant, table, repaired, live, "events that nobody reported were made");
+        }
+    }
+
     fn time(&self) -> Timestamp {
         self.now + self.begun.elapsed()
     }
@@ -326,18 +352,13 @@ pub fn to_the_microsecond(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
+/// How far a table of a source was compared, as it is set now.
+pub fn marked<'s>(source: &'s Source, watched: &Watched) -> Option<&'s Mark> {
+    source.marks.get(&watched.table).filter(|mark| mark.of == mark_of(&source.base_url, watched))
+}
+
 /// What a mark is a mark of.
 fn mark_of(base_url: &str, watched: &Watched) -> String {
     let Watched { table, cursor_column, id_column } = watched;
     format!("{base_url} {table} by {cursor_column}, {id_column}")
-}
-
-/// Says how complete a page was.
-fn tell(days: &BTreeMap<Date, Day>) {
-    let live: u64 = days.values().map(|day| day.live.n).sum();
-    let repaired: u64 = days.values().map(|day| day.repaired.n).sum();
-    if live + repaired > 0 {
-        metrics::percent("Completeness", 100.0 * live as f64 / (live + repaired) as f64);
-        metrics::count("EventsRepaired", repaired);
-    }
 }

@@ -13,7 +13,7 @@ use shared::{
     http::{Call, Reply},
     id::TenantId,
     key,
-    limit::{Drawn, Limits, Rate},
+    limit::{Limits, Rate},
     secrets::{Keyring, Vault, fingerprint},
     source::{Source, Watched},
     table::{Created, Table},
@@ -118,10 +118,7 @@ fn expected(call: &Call, earlier: Option<&Source>) -> Result<()> {
 
 async fn limit(deps: &Deps, call: &Call, tenant: TenantId) -> Result<()> {
     let now = call.now.as_millisecond();
-    match deps.limits.draw(&deps.table, tenant, "source", RATE, now).await? {
-        Drawn::Wait(ms) => Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) }),
-        Drawn::Token { .. } | Drawn::Unknown => Ok(()),
-    }
+    deps.limits.draw(&deps.table, tenant, "source", RATE, now).await?.passed()
 }
 
 fn chosen(keyring: &Keyring, plan: &Plan, earlier: Option<&Source>) -> Result<SecretString> {

@@ -1,6 +1,6 @@
 //! `GET /api/v1/completeness`: what came in by itself, what had to be repaired, and how the source is.
 
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use serde::Serialize;
 use shared::{
     Result,
@@ -14,9 +14,13 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use crate::{findings::Finding, run::marked};
+
 /// The most days that are told at once, and how many are unless it is said.
 const MOST_DAYS: i32 = 92;
 const USUAL_DAYS: i32 = 7;
+/// A source that is due is compared within ten minutes. One that has missed three of them is late.
+const LATE: SignedDuration = SignedDuration::from_mins(30);
 
 /// What telling needs.
 pub struct Deps {
@@ -56,8 +60,12 @@ pub struct Completeness {
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = CompletenessSourceState)]
 pub struct SourceState {
-    /// `not_configured`, `waiting` (it was not compared yet), `working` or `failing`.
+    /// `not_configured`, `waiting` (it was not compared yet), `working`, `failing` (it could not be read, see `fault`), or
+    /// `late`: it should have been compared at `late_since` and was not for half an hour, which is our own trouble.
     status: &'static str,
+    /// When a source that is `late` should have been compared.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    late_since: Option<Timestamp>,
     /// When it was compared last, with whatever success.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_run_at: Option<Timestamp>,
@@ -76,6 +84,8 @@ pub struct SourceState {
     failing_since: Option<Timestamp>,
     /// Why.
     fault: Option<SourceFault>,
+    /// What is wrong with its tables though they can be read. Each begins and ends with a notice.
+    findings: Vec<Finding>,
 }
 
 /// What was found on one day.
@@ -185,14 +195,19 @@ impl SourceState {
     }
 
     fn of(source: Source, now: Timestamp) -> Self {
-        let compared = source.tables.iter().map(|watched| source.marks.get(&watched.table)?.compared_to);
+        let compared = source.tables.iter().map(|watched| marked(&source, watched)?.compared_to);
         let compared_to = compared.min().flatten();
+        let findings = source.tables.iter().filter_map(|watched| Some(Finding::of(watched, marked(&source, watched)?)));
+        let findings = findings.flatten().collect();
+        let late_since = Some(source.due_at).filter(|due_at| now.duration_since(*due_at) > LATE);
         Self {
-            status: match (source.failures, source.last_run_at) {
-                (1.., _) => "failing",
-                (0, None) => "waiting",
-                (0, Some(_)) => "working",
+            status: match (late_since, source.failures, source.last_run_at) {
+                (Some(_), ..) => "late",
+                (None, 1.., _) => "failing",
+                (None, 0, None) => "waiting",
+                (None, 0, Some(_)) => "working",
             },
+            late_since,
             last_run_at: source.last_run_at,
             last_success_at: source.last_success_at,
             compared_to,
@@ -200,6 +215,7 @@ impl SourceState {
             failures: source.failures,
             failing_since: source.failing_since,
             fault: source.fault,
+            findings,
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct CleanUp {
     /// Those of events that were accepted longer ago than so many days, 1 to 3,650.
     #[schema(minimum = 1, maximum = 3650)]
     older_than_days: u16,
-    /// Only count them.
+    /// Only count them: 5 times a minute at most, those of a replay included.
     #[serde(default)]
     #[schema(default = false)]
     preview: bool,
@@ -48,7 +48,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let days = SignedDuration::from_hours(24 * i64::from(clean_up.older_than_days));
     let work = Work::CleanUp { before: call.now - days };
     if clean_up.preview {
-        return Ok(Reply::ok(preview(&deps.table, person.tenant, &work).await?));
+        return Ok(Reply::ok(preview(deps, person.tenant, &work, call.now).await?));
     }
 
     idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {

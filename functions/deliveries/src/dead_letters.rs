@@ -28,8 +28,7 @@ use crate::{
         ("code" = Option<Code>, Query, description = "Only where the last answer was of this class"),
         ("from" = Option<String>, Query, format = DateTime, description = "Only of events accepted from then on"),
         ("to" = Option<String>, Query, format = DateTime, description = "Only of events accepted until then"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "At most so many, 1 to 100"),
-        ("cursor" = Option<String>, Query, description = "Where an earlier page ended: its `next_cursor`"),
+        Paging,
     ),
     responses((status = 200, description = "A page of deliveries", body = Deliveries))
 )]

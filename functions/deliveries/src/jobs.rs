@@ -18,6 +18,7 @@ use shared::{
     id::{JobId, TenantId},
     job::{self, Job, Work},
     key::{self, Range},
+    limit::{Limits, Rate},
     queue::Queue,
     table::{Page, Table},
 };
@@ -28,6 +29,8 @@ pub const MOST: u64 = 10_000;
 /// A preview looks at so many deliveries a query, and makes so many queries at most.
 const LOOKED_AT: u16 = 500;
 const MOST_QUERIES: usize = 20;
+/// So many previews of a tenant a minute: each reads 20 MB at most.
+const PREVIEWS: Rate = Rate { burst: 5, period_ms: 60_000, fails_open: false };
 
 /// What beginning a job needs.
 pub struct Deps {
@@ -37,12 +40,15 @@ pub struct Deps {
     pub table: Table,
     /// Jobs to go on with.
     pub jobs: Queue,
+    /// How many previews are left.
+    pub limits: Limits,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, jobs: aws.queue("DELIVERY_JOBS_URL")? })
+        let jobs = aws.queue("DELIVERY_JOBS_URL")?;
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, jobs, limits: Limits::default() })
     }
 }
 
@@ -60,6 +66,13 @@ pub struct JobView {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// When it last went on: when its last page was done, or when it began. Where that is long ago while it runs, it waits
+    /// because of trouble on our side.
+    #[schema(value_type = String, format = DateTime)]
+    progressed_at: Timestamp,
+    /// By when it goes on while it runs: where it has not by itself until then, it is brought back. Null once it has ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    due_at: Option<Timestamp>,
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
@@ -80,6 +93,8 @@ impl From<Job> for JobView {
             state: job.state,
             by: job.by,
             created_at: job.created_at,
+            progressed_at: job.progressed_at.unwrap_or(job.created_at),
+            due_at: job.due_at,
             ended_at: job.ended_at,
             looked_at: job.looked_at,
             done: job.done,
@@ -129,8 +144,10 @@ fn wants(work: &Work, delivery: &Delivery) -> bool {
     }
 }
 
-/// Counts what a job would be done on, and changes nothing.
-pub(crate) async fn preview(table: &Table, tenant: TenantId, work: &Work) -> Result<Preview> {
+/// Counts what a job would be done on, and changes nothing. 429 where the tenant has looked often in the last minute.
+pub(crate) async fn preview(deps: &Deps, tenant: TenantId, work: &Work, now: Timestamp) -> Result<Preview> {
+    let Deps { table, limits, .. } = deps;
+    limits.draw(table, tenant, "previews", PREVIEWS, now.as_millisecond()).await?.passed()?;
     let mut page = Page::first(LOOKED_AT);
     let mut count = 0;
     for _ in 0..MOST_QUERIES {

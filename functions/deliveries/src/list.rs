@@ -36,12 +36,6 @@ pub struct Filter {
     /// Only of events that were accepted until then.
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
-    _limit: (),
-    /// Where an earlier page ended: its `next_cursor`.
-    #[param(value_type = Option<String>, rename = "cursor")]
-    _cursor: (),
 }
 
 /// The class of an answer's status.
@@ -150,7 +144,7 @@ impl From<Delivery> for DeliveryView {
     path = "/api/v1/deliveries",
     operation_id = "delivery_list",
     tag = "deliveries",
-    params(Filter),
+    params(Filter, Paging),
     responses((status = 200, description = "A page of deliveries", body = Deliveries))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
@@ -182,7 +176,7 @@ impl Filter {
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             given.fault("to", "must not be before `from`");
         }
-        given.build(|| Some(Self { states, endpoint, event_type, code, from, to, _limit: (), _cursor: () }))
+        given.build(|| Some(Self { states, endpoint, event_type, code, from, to }))
     }
 
     /// A page of what it lets through.

@@ -22,12 +22,6 @@ use crate::pages::{List, Paging};
 pub struct Filter {
     /// Only of this name; `endpoint_*` for all that begin so.
     name: Option<String>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
-    _limit: (),
-    /// Where an earlier page ended: its `next_cursor`.
-    #[param(value_type = Option<String>, rename = "cursor")]
-    _cursor: (),
 }
 
 /// A page of notices.
@@ -70,7 +64,7 @@ impl From<Notice> for NoticeView {
     path = "/api/v1/notices",
     operation_id = "notice_list",
     tag = "deliveries",
-    params(Filter),
+    params(Filter, Paging),
     responses((status = 200, description = "A page of notices", body = Notices))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
@@ -78,7 +72,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let mut given = call.parameters();
     let paging = Paging::read(&mut given);
     let name: Option<String> = given.optional("name");
-    let filter = given.build(|| Some(Filter { name, _limit: (), _cursor: () }))?;
+    let filter = given.build(|| Some(Filter { name }))?;
     let takes = |notice: &Notice| filter.name.as_ref().is_none_or(|wanted| fits(wanted, &notice.name));
     let list = List {
         name: format!("notices {:?}", filter.name),

@@ -1,11 +1,12 @@
 //! Lists that are read page by page, newest first.
 
+pub(crate) use shared::cursor::Paging;
 use shared::{
     Result,
     boot::{Aws, Missing},
     cursor,
     gate::Gate,
-    http::{Call, Fields},
+    http::Call,
     id::TenantId,
     key::Range,
     secrets::Vault,
@@ -30,23 +31,6 @@ impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
         Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()? })
-    }
-}
-
-/// How much of a list is asked for, and from where.
-pub(crate) struct Paging {
-    limit: u16,
-    cursor: Option<String>,
-}
-
-impl Paging {
-    /// The parameters `limit` and `cursor`.
-    pub(crate) fn read(given: &mut Fields) -> Self {
-        let limit = given.parsed::<u16>("limit");
-        if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
-            given.fault("limit", "must be from 1 to 100");
-        }
-        Self { limit: limit.unwrap_or(25), cursor: given.optional("cursor") }
     }
 }
 

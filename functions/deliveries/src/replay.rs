@@ -33,7 +33,7 @@ pub struct Replay {
     /// Only with at most so many attempts made.
     #[schema(minimum = 1)]
     most_attempts: Option<u32>,
-    /// Only count them.
+    /// Only count them: 5 times a minute at most, those of a clean-up included.
     #[serde(default)]
     #[schema(default = false)]
     preview: bool,
@@ -63,7 +63,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         deps.table.get(key::endpoint(person.tenant, endpoint)).await?;
     }
     if replay.preview {
-        return Ok(Reply::ok(preview(&deps.table, person.tenant, &replay.work()).await?));
+        return Ok(Reply::ok(preview(deps, person.tenant, &replay.work(), call.now).await?));
     }
 
     idempotency::once(&deps.table, &call, person.tenant, &person.subject, async || {

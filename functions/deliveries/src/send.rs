@@ -43,9 +43,9 @@ pub struct Deps {
     endpoints: Mutex<HashMap<EndpointId, (Endpoint, Instant)>>,
 }
 
-/// What receivers are told of us.
+/// Who sends, as receivers are told.
 #[derive(Default)]
-pub struct Told {
+pub struct Sender {
     /// The environment of an event.
     pub stage: String,
     /// The address of our API, for links that come back; none where it is empty.
@@ -56,13 +56,13 @@ impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
         let queue = aws.queue("DELIVERY_QUEUE_URL")?;
-        let told = Told { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL") };
-        Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, told))
+        let sender = Sender { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL") };
+        Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, sender))
     }
 
     /// With what it is given.
-    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, told: Told) -> Self {
-        let Told { stage, public_url } = told;
+    pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, sender: Sender) -> Self {
+        let Sender { stage, public_url } = sender;
         Self { table, queue, vault, egress, stage, public_url, limits: Limits::default(), endpoints: Mutex::default() }
     }
 

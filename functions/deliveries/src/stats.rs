@@ -203,6 +203,7 @@ struct Sum {
     failed: u64,
     took_ms: u64,
     settled: u64,
+    failed_for_good: u64,
     tries: u64,
     replays: u64,
     times: Times,
@@ -214,6 +215,9 @@ impl Sum {
         self.failed += hour.failed;
         self.took_ms += hour.took_ms;
         self.settled += hour.settled;
+        // Within each hour a success settles its delivery. An hour of before settled ones were counted has successes
+        // alone: they must not be taken from those of another.
+        self.failed_for_good += hour.settled.saturating_sub(hour.succeeded);
         self.tries += hour.tries;
         self.replays += hour.replays;
         self.times.merge(&hour.times);
@@ -232,7 +236,7 @@ impl Sum {
             p95_response_ms: self.times.quantile(0.95),
             p99_response_ms: self.times.quantile(0.99),
             deliveries: self.settled,
-            deliveries_failed: self.settled.saturating_sub(self.succeeded),
+            deliveries_failed: self.failed_for_good,
             tries_per_delivery: of(self.tries, self.settled),
             replays: self.replays,
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures::{StreamExt, future::join_all, stream};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     Result,
-    boot::{Aws, Missing},
+    boot::{Aws, Missing, Tick},
     delivery::{self, Delivery},
     endpoint::Endpoint,
     id::{DeliveryId, EndpointId, JobId},
@@ -42,10 +42,6 @@ impl Deps {
         Ok(Self { table: aws.table()?, queue, jobs })
     }
 }
-
-/// What the schedule says: nothing.
-#[derive(Deserialize)]
-pub struct Tick {}
 
 /// What a run did.
 #[derive(Debug, PartialEq, Serialize)]
@@ -131,7 +127,7 @@ async fn claim(table: &Table, listed: &Listed, now: Timestamp) -> Result<Option<
         return Ok(moved.then_some(Due::Delivery(delivery::Job::Check { tenant, endpoint })));
     }
     if let Some(id) = listed.id::<JobId>() {
-        let change = table.change::<Job>(key::job(tenant, id)).index(later(id.as_bytes()));
+        let change = table.change::<Job>(key::job(tenant, id)).index(later(id.as_bytes())).set("due_at", now + LEASE);
         let moved = change.when("gsi1sk", &listed.place).send().await?;
         return Ok(moved.map(|job| Due::Job(job.page())));
     }

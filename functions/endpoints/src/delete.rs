@@ -1,9 +1,11 @@
 //! `DELETE /api/v1/endpoints/{id}`: an endpoint goes, and nothing that waited for it is lost in silence.
 //!
-//! First it is closed, so that what is due to it from now on is parked; then its row goes. A delivery that is due to an
-//! endpoint that is gone fails, and is told. One that is parked for it would wait for ever: the check of an endpoint that
-//! is gone ends those, and comes twice, at once and after every function has forgotten the endpoint. The later one is
-//! sent first, so that a function killed at any line leaves one behind.
+//! Its row goes in one transaction with what must not be missing: the notice, its place in the tally, and what is known of
+//! its receiver. A function that is killed before has changed nothing, and the same request does it all; one that is
+//! killed after leaves nothing undone but what the message of before finishes. A delivery that is due to an endpoint that
+//! is gone fails, and is told. One that is parked for it would wait for ever: the check of an endpoint that is gone ends
+//! those, and comes twice, at once and after every function has forgotten the endpoint. The later one is sent before the
+//! endpoint goes: for one that stays after all it is a look more.
 
 use std::time::Duration;
 
@@ -13,11 +15,12 @@ use shared::{
     Error, Result,
     boot::{Aws, Missing},
     delivery::{self, Job},
-    endpoint::{Endpoint, State, is_target},
+    endpoint::{Endpoint, is_target, tally::Tally},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::{EndpointId, TenantId},
-    key, notice,
+    key,
+    notice::Notice,
     queue::Queue,
     table::{Page, Row, Table},
 };
@@ -27,6 +30,8 @@ use utoipa::ToSchema;
 const COUNTED: u16 = 1_000;
 /// The latest deliveries that are looked at for what is under way: so many pages of so many.
 const LOOKED_AT: (usize, u16) = (5, 200);
+/// Whoever was overtaken by others who make or delete one tries again so many times.
+const TRIES: usize = 5;
 /// After so long no function believes any more that the endpoint is there: five seconds of belief, and an attempt.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
@@ -98,44 +103,44 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     if !discard && discarded != (Waiting { parked: 0, pending: 0 }) {
         return Err(discarded.conflict());
     }
-    delete(deps, &endpoint).await?;
-    // It is gone: what cannot be done now does not change that.
-    if let Err(error) = tidy(deps, &endpoint, discarded, call.now).await {
-        tracing::warn!(endpoint.id = %id, error = ?error, "an endpoint was deleted and not all was tidied up: {error}");
+    delete(deps, &endpoint, discarded, call.now).await?;
+    // It is gone: what is parked for it ends a minute later all the same.
+    if let Err(error) = deps.queue.send(&check(&endpoint), Duration::ZERO).await {
+        tracing::warn!(endpoint.id = %id, error = ?error, "what waits for a deleted endpoint ends a minute later: {error}");
     }
 
     Ok(Reply::ok(Deleted { id, discarded }))
 }
 
-async fn delete(deps: &Deps, endpoint: &Endpoint) -> Result<()> {
-    let place = || key::endpoint(endpoint.tenant, endpoint.id);
-    let gone = Job::Check { tenant: endpoint.tenant, endpoint: endpoint.id };
-    let closed = deps
-        .table
-        .change(place())
-        .set("state", State::Disabled)
-        .set("reason", "it is being deleted")
-        .remove("check_at")
-        .add("revision", 1)
-        .index(None)
-        .when_there()
-        .when_or_missing("revision", endpoint.revision)
-        .send()
-        .await?
-        .ok_or(Error::Stale)?;
-    deps.queue.send(&gone, FORGOTTEN).await?;
-    if !deps.table.delete_seen(place(), "revision", closed.revision).await? {
-        return Err(Error::Stale);
+async fn delete(deps: &Deps, endpoint: &Endpoint, discarded: Waiting, now: Timestamp) -> Result<()> {
+    let Endpoint { tenant, id, name, revision, .. } = endpoint;
+    deps.queue.send(&check(endpoint), FORGOTTEN).await?;
+    let detail = format!("{name} was deleted; {} deliveries that waited for it are given up", discarded.sum());
+    let notice = Notice::of(*tenant, "endpoint_deleted", id.to_string(), detail, now);
+    for _ in 0..TRIES {
+        let gone = deps
+            .table
+            .transact()
+            .delete_seen(&endpoint.key(), "revision", revision)
+            .change(Tally::one_fewer(&deps.table, *tenant).await?)
+            .put(&notice)
+            .delete(&key::receiver(*tenant, *id));
+        if gone.send().await? {
+            notice.tell();
+            return Ok(());
+        }
+        // Somebody has changed it, or only the tally: others come and go.
+        let there = deps.table.find_now(endpoint.key()).await?;
+        if there.is_none_or(|there| there.revision != *revision) {
+            return Err(Error::Stale);
+        }
     }
-    Ok(())
+    Err(Error::conflict("endpoints were made or deleted at the same moment; try again"))
 }
 
-async fn tidy(deps: &Deps, endpoint: &Endpoint, discarded: Waiting, now: Timestamp) -> Result<()> {
-    let Endpoint { tenant, id, name, .. } = endpoint;
-    deps.queue.send(&Job::Check { tenant: *tenant, endpoint: *id }, Duration::ZERO).await?;
-    let detail = format!("{name} was deleted; {} deliveries that waited for it are given up", discarded.sum());
-    notice::give(&deps.table, *tenant, "endpoint_deleted", id.to_string(), detail, now).await?;
-    deps.table.delete(key::receiver(*tenant, *id)).await
+/// Ends what is parked for an endpoint that is gone.
+fn check(endpoint: &Endpoint) -> Job {
+    Job::Check { tenant: endpoint.tenant, endpoint: endpoint.id }
 }
 
 async fn waiting(table: &Table, tenant: TenantId, endpoint: EndpointId) -> Result<Waiting> {

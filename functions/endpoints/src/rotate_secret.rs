@@ -4,14 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::{
-    Error, Result,
+    Result,
     boot::{Aws, Missing},
-    endpoint::{Endpoint, Previous},
+    endpoint::Endpoint,
     gate::{Gate, Role},
     http::{Call, Reply},
     id::EndpointId,
     idempotency, key,
-    secrets::{Keyring, Vault, fingerprint, webhook_secret},
+    rotation::{Rotation as Over, overlap},
+    secrets::{Keyring, Vault},
     table::{Row, Table},
 };
 use utoipa::ToSchema;
@@ -92,39 +93,16 @@ async fn rotate(
     overlap: SignedDuration,
     now: Timestamp,
 ) -> Result<Reply> {
-    let secret = webhook_secret();
-    let print = fingerprint(&secret);
-    let previous = overlap.is_positive().then(|| Previous { secret: endpoint.secret, until: now + overlap });
     let (tenant, id) = (endpoint.tenant.to_string(), endpoint.id.to_string());
-    let changed = deps
-        .table
-        .change(key::endpoint(endpoint.tenant, endpoint.id))
-        .set("secret", keyring.seal(Endpoint::place(&tenant, &id, "secret"), &secret)?)
-        .set("fingerprint", &print)
-        .set_or_remove("previous", previous.as_ref())
-        .add("revision", 1)
-        .when("fingerprint", endpoint.fingerprint)
-        .send()
-        .await?
-        .ok_or_else(|| Error::conflict("the secret was changed by somebody else at the same moment"))?;
+    let rotation = Over::over(endpoint.secret, overlap, now);
+    let sealed = keyring.seal(Endpoint::place(&tenant, &id, "secret"), &rotation.secret)?;
+    let change = deps.table.change(key::endpoint(endpoint.tenant, endpoint.id)).add("revision", 1);
+    let changed = rotation.write(change, sealed, &endpoint.fingerprint).await?;
 
     Ok(Reply::ok(Rotated {
-        signing_secret: secret.expose_secret().into(),
-        secret_fingerprint: print,
-        previous_secret_until: previous.map(|previous| previous.until),
+        signing_secret: rotation.secret.expose_secret().into(),
+        previous_secret_until: rotation.previous_until(),
+        secret_fingerprint: rotation.fingerprint,
         etag: changed.etag(),
     }))
-}
-
-fn overlap(call: &Call) -> Result<SignedDuration> {
-    const UNLESS_GIVEN: i64 = 24;
-    if call.body().is_empty() {
-        return Ok(SignedDuration::from_hours(UNLESS_GIVEN));
-    }
-    let mut body = call.fields()?;
-    let hours = body.or("overlap_hours", UNLESS_GIVEN);
-    if hours.is_some_and(|hours| !(0..=168).contains(&hours)) {
-        body.fault("overlap_hours", "must be 0 to 168");
-    }
-    body.build(|| hours.map(SignedDuration::from_hours))
 }

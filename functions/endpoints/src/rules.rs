@@ -7,9 +7,6 @@ use shared::{
     http::Fields,
 };
 
-/// A tenant has at most so many: each event costs writes for each of them.
-pub const MOST: usize = 20;
-
 /// Notes what is wrong with a name.
 pub fn name(body: &mut Fields, name: Option<&String>) {
     if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    Error, Result,
+    Result,
     automation::Automation,
     boot::{Aws, Missing},
     delivery::{Verdict, judge},
@@ -15,7 +15,7 @@ use shared::{
     http::{Call, Reply},
     id::{EndpointId, EventId, TenantId},
     idempotency, key,
-    limit::{Drawn, Limits, Rate},
+    limit::{Limits, Rate},
     secrets::Vault,
     table::{Row, Table},
 };
@@ -118,10 +118,7 @@ async fn send(deps: &Deps, call: &Call, owner: &Person, id: EndpointId) -> Resul
 
 async fn limit(deps: &Deps, call: &Call, tenant: TenantId, id: EndpointId) -> Result<()> {
     let now = call.now.as_millisecond();
-    match deps.limits.draw(&deps.table, tenant, &format!("test {id}"), RATE, now).await? {
-        Drawn::Wait(ms) => Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) }),
-        Drawn::Token { .. } | Drawn::Unknown => Ok(()),
-    }
+    deps.limits.draw(&deps.table, tenant, &format!("test {id}"), RATE, now).await?.passed()
 }
 
 async fn event(table: &Table, call: &Call, endpoint: &Endpoint) -> Result<Event> {
@@ -173,7 +170,7 @@ fn booking(now: Timestamp) -> Content {
         },
     });
     Content::Booking {
-        operation: "INSERT".into(),
+        operation: shared::booking::Operation::Insert,
         table: "booking_events".into(),
         record: Some(record.to_string()),
         old_record: None,

@@ -14,9 +14,21 @@ pub struct Knock {
     method_arn: String,
     headers: Option<HashMap<String, Value>>,
     query_string_parameters: Option<HashMap<String, Value>>,
+    request_context: Option<Context>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    connection_id: String,
 }
 
 impl Knock {
+    /// The connection that is to come about.
+    fn connection(&self) -> &str {
+        self.request_context.as_ref().map_or("", |context| &context.connection_id)
+    }
+
     /// The token: browsers, which cannot set a header, send it as `?token=`.
     fn token(&self) -> Option<&str> {
         let asked = self.query_string_parameters.as_ref().and_then(|all| all.get("token")?.as_str());
@@ -65,21 +77,23 @@ pub async fn handle(issuer: &Arc<Issuer>, knock: Knock) -> Result<Verdict> {
 /// The same at a given time.
 pub async fn at(issuer: &Issuer, knock: &Knock, now: Timestamp) -> Result<Verdict> {
     match person(issuer, knock, now).await {
-        Ok(person) => Ok(Verdict::new(
-            "Allow",
-            &knock.method_arn,
-            &person.subject,
-            json!({ "tenant": person.tenant, "role": person.role, "sub": person.subject }),
-        )),
+        Ok((Person { tenant, role, subject, .. }, until)) => {
+            // A context holds texts, numbers and booleans: the end is seconds, as in the token.
+            let context =
+                json!({ "tenant": tenant, "role": role, "sub": subject, "exp": until.as_second().to_string() });
+            Ok(Verdict::new("Allow", &knock.method_arn, &subject, context))
+        }
         Err(why @ (Error::Unauthenticated(_) | Error::Forbidden(_))) => {
-            tracing::info!("a connection was refused: {why}");
+            tracing::info!(connection = knock.connection(), "a connection was refused: {why}");
             Ok(Verdict::new("Deny", &knock.method_arn, "nobody", json!({})))
         }
         Err(error) => Err(error),
     }
 }
 
-async fn person(issuer: &Issuer, knock: &Knock, now: Timestamp) -> Result<Person> {
+/// Who knocks, and until when its token counts.
+async fn person(issuer: &Issuer, knock: &Knock, now: Timestamp) -> Result<(Person, Timestamp)> {
     let token = knock.token().ok_or(Error::Unauthenticated("there is no token"))?;
-    issuer.person(token, now).await?.of_whole_tenant()
+    let (person, until) = issuer.person(token, now).await?;
+    Ok((person.of_whole_tenant()?, until))
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     Result,
+    cursor::Paging,
     http::{Call, Reply},
     live::Channel,
 };
@@ -18,7 +19,7 @@ use crate::history::{History, Part, page};
     path = "/api/v1/bookings/{id}/events",
     operation_id = "booking_history",
     tag = "live",
-    params(("id" = String, Path, description = "The booking"), Part),
+    params(("id" = String, Path, description = "The booking"), Part, Paging),
     responses((status = 200, description = "A page of events", body = History))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {

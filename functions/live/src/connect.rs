@@ -6,7 +6,7 @@ use shared::{
     Error, Result,
     boot::{Aws, Missing},
     key,
-    limit::{Drawn, Limits, Rate},
+    limit::{Limits, Rate},
     listener::{LONGEST, Listener, Presence, Seat},
     socket::{Reached, Said, Sockets},
     table::Table,
@@ -46,12 +46,10 @@ impl Deps {
 pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
     let person = said.person.clone().of_whole_tenant()?;
     let who = format!("live/{}", person.subject);
-    let drawn = deps.limits.draw(&deps.table, person.tenant, &who, CONNECTS, said.now.as_millisecond()).await?;
-    if let Drawn::Wait(ms) = drawn {
-        return Err(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) });
-    }
+    deps.limits.draw(&deps.table, person.tenant, &who, CONNECTS, said.now.as_millisecond()).await?.passed()?;
 
-    let listener = Listener::opened(person.tenant, &said.connection, &person.subject, said.now);
+    let opened = Listener::opened(person.tenant, &said.connection, &person.subject, said.now);
+    let listener = opened.until(said.until);
     let mut looked = false;
     for attempt in 0..TRIES {
         let presence = deps.table.find_now(listener_presence(&listener)).await?;

@@ -10,11 +10,12 @@ use shared::{
     boot::{Aws, Changed, Missing},
     event::Event,
     live::Channel,
+    metrics,
     table::Table,
 };
 
 use crate::{
-    numbers::{Numbers, Place},
+    numbers::{Numbers, Outcome, Place},
     pump::Pump,
     send::{Sender, Sending},
     shown::bookings_of,
@@ -55,11 +56,23 @@ pub async fn handle(deps: &Deps, changes: Vec<Changed>) -> Result<()> {
         .iter()
         .map(|event| Place { event, channels: Channel::of(&Subjects::of(event).completed(kept(event))) })
         .collect();
-    let given = deps.numbers.give(&places, Timestamp::now()).await?;
+    let outcomes = deps.numbers.give(&places, Timestamp::now()).await?;
+    if let Some(lag) = lag(&events, &outcomes, Timestamp::now()) {
+        metrics::milliseconds("LiveLag", lag);
+    }
 
-    let sending = events.iter().zip(given).map(|(event, given)| Sending { event, booking: kept(event), given });
+    let sending = events.iter().zip(outcomes);
+    let sending = sending.map(|(event, Outcome { given, .. })| Sending { event, booking: kept(event), given });
     deps.sender.send(sending.collect()).await;
     Ok(())
+}
+
+/// How long it took from the acceptance of the oldest event to its numbers, in milliseconds. Events that had theirs before
+/// say nothing of now: a stream that is read once more from its beginning is not late.
+fn lag(events: &[Event], outcomes: &[Outcome], now: Timestamp) -> Option<i64> {
+    let new = events.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_new);
+    let oldest = new.map(|(event, _)| event.accepted_at).min()?;
+    Some(now.duration_since(oldest).as_millis().try_into().unwrap_or(i64::MAX))
 }
 
 /// The events that were made, each once, in their order.
@@ -97,9 +110,49 @@ async fn keep_one(table: &Table, event: &Event) -> Result<()> {
     };
     match kept.await {
         Err(error) if !error.is_transient() => {
-            tracing::error!(event = %event.id, error = ?error, "an event's row was not kept: {error}");
+            tracing::error!(tenant.id = %event.tenant, event.id = %event.id, trace_id = %event.trace, error = ?error, "an event's row was not kept: {error}");
             Ok(())
         }
         kept => kept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use shared::{
+        event::{Content, Origin},
+        id::{EventId, TenantId},
+        trace::TraceId,
+    };
+
+    use super::*;
+    use crate::numbers::Given;
+
+    #[test]
+    fn the_lag_is_that_of_the_oldest_event_that_got_its_numbers_now() {
+        let now = Timestamp::now();
+        let accepted = |seconds_ago: i64| Event {
+            tenant: TenantId::new(),
+            id: EventId::from_bytes([1; 16]),
+            event_type: "booking.updated".into(),
+            trace: TraceId::new(),
+            accepted_at: now - SignedDuration::from_secs(seconds_ago),
+            occurred_at: None,
+            to: None,
+            origin: Origin::Live,
+            content: Content::Booking {
+                operation: shared::booking::Operation::Update,
+                table: "bookings".into(),
+                record: None,
+                old_record: None,
+            },
+        };
+        let outcome = |is_new| Outcome { given: Given::new(), is_new };
+        let events = [accepted(3), accepted(90_000), accepted(7)];
+        let some = [outcome(true), outcome(false), outcome(true)];
+        assert_eq!(lag(&events, &some, now), Some(7_000));
+        assert_eq!(lag(&events, &[outcome(false), outcome(false), outcome(false)], now), None);
+        assert_eq!(lag(&[], &[], now), None);
     }
 }

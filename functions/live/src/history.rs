@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
-    cursor,
+    cursor::{self, Paging},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     key,
@@ -47,11 +47,8 @@ pub struct Part {
     /// The numbers above this one, in their order; without it the newest come first.
     #[param(value_type = Option<u64>)]
     since: Option<u64>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
-    limit: u16,
-    /// Where an earlier page ended: its `next_cursor`.
-    cursor: Option<String>,
+    #[param(ignore)]
+    paging: Paging,
 }
 
 /// A page of a channel's history.
@@ -90,7 +87,7 @@ pub async fn page(
     allowed(deps, &person, &channel, kind).await?;
     let keyring = deps.vault.keyring().await?;
     let list = format!("history {channel} {}", part.since.is_some());
-    let after = match &part.cursor {
+    let after = match &part.paging.cursor {
         Some(cursor) => cursor::read(&keyring, person.tenant, &list, cursor, call.now)?.parse().ok(),
         None => None,
     };
@@ -134,7 +131,7 @@ async fn read(
         return Ok(Vec::new());
     }
     let range = key::live_entries(person.tenant, channel, from, to);
-    let page = Page { limit: part.limit, after: None, newest_first: part.since.is_none() };
+    let page = Page { limit: part.paging.limit, after: None, newest_first: part.since.is_none() };
     let entries = deps.table.list(&range, page).await?.rows;
     let mut room = LARGEST;
     let shown = shown::read(&deps.table, &deps.stage, &entries).await?.into_iter();
@@ -149,15 +146,11 @@ async fn read(
 impl Part {
     fn read(call: &Call) -> Result<Self> {
         let mut given = call.parameters();
-        let (since, limit) = (given.parsed::<u64>("since"), given.parsed::<u16>("limit"));
-        let cursor = given.optional("cursor");
-        if limit.is_some_and(|limit| !(1..=100).contains(&limit)) {
-            given.fault("limit", "must be from 1 to 100");
-        }
+        let (since, paging) = (given.parsed::<u64>("since"), Paging::read(&mut given));
         if since.is_some_and(|since| since > LAST) {
             given.fault("since", "must be at most 999999999999");
         }
-        given.build(|| Some(Self { since, limit: limit.unwrap_or(25), cursor }))
+        given.build(|| Some(Self { since, paging }))
     }
 
     /// Whether there is something behind a number, in the order that was asked for.

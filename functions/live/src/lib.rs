@@ -14,6 +14,7 @@ pub mod numbers;
 mod ping;
 pub mod provider_booking_history;
 pub mod pump;
+mod replays;
 mod rights;
 mod send;
 mod shown;

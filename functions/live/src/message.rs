@@ -9,9 +9,10 @@ use shared::{
     boot::{Aws, Missing},
     http::Fields,
     key,
-    limit::{Drawn, Limits, Rate},
+    limit::{Limits, Rate},
     listener::Listener,
     live::Channel,
+    metrics,
     socket::{Reached, Said},
 };
 
@@ -19,6 +20,7 @@ use crate::{
     leave::leave,
     ping,
     pump::{Bounds, Pump},
+    replays::Replays,
     subscribe,
     told::Told,
     unsubscribe,
@@ -67,6 +69,11 @@ pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
         // Nobody knows it: its client connects anew.
         return sockets.close(&said.connection).await.map(drop);
     };
+    if said.now >= listener.expires_at() {
+        // It was told before. Whoever has a fresh token comes back with it.
+        sockets.close(&said.connection).await?;
+        return leave(table, said.person.tenant, &said.connection).await;
+    }
 
     let asked = read(&said.text);
     let about = match &asked {
@@ -80,7 +87,7 @@ pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
     let reached = match done {
         Ok(reached) => reached,
         Err(error) => {
-            log(&error);
+            log(&error, about.as_ref());
             sockets
                 .post(&said.connection, &Told::of_error(&error, about.as_ref()).text()?)
                 .await
@@ -93,11 +100,17 @@ pub async fn handle(deps: &Deps, said: Said) -> Result<()> {
     }
 }
 
-fn log(error: &Error) {
+/// What is the client's own fault is told to it alone.
+fn log(error: &Error, about: Option<&Channel>) {
+    let channel = about.map(ToString::to_string);
+    if !error.answer().0.is_server_error() {
+        return;
+    }
+    metrics::count("LiveFailures", 1);
     if error.is_transient() {
-        tracing::warn!(error = ?error, "a message has to be said again: {error}");
-    } else if error.answer().0.is_server_error() {
-        tracing::error!(error = ?error, "a message was not worked on: {error}");
+        tracing::warn!(channel, error = ?error, "a message has to be said again: {error}");
+    } else {
+        tracing::error!(channel, error = ?error, "a message was not worked on: {error}");
     }
 }
 
@@ -105,10 +118,7 @@ fn log(error: &Error) {
 async fn too_many(deps: &Deps, said: &Said) -> Result<Option<Error>> {
     let who = format!("live/{}", said.connection);
     let now = said.now.as_millisecond();
-    Ok(match deps.limits.draw(&deps.pump.table, said.person.tenant, &who, WORDS, now).await? {
-        Drawn::Wait(ms) => Some(Error::TooMany { retry_after: ms.unsigned_abs().div_ceil(1_000) }),
-        Drawn::Token { .. } | Drawn::Unknown => None,
-    })
+    Ok(deps.limits.draw(&deps.pump.table, said.person.tenant, &who, WORDS, now).await?.passed().err())
 }
 
 /// Notes that its client is there. `None` for a connection that is not known.
@@ -121,13 +131,13 @@ async fn heard(deps: &Deps, said: &Said) -> Result<Option<Listener>> {
 }
 
 async fn act(deps: &Deps, said: &Said, listener: Listener, asked: Asked) -> Result<Reached> {
-    let bounds = Bounds { until: Instant::now() + WORKING, most: deps.most };
+    let Deps { pump, limits, most } = deps;
+    let bounds = Bounds { until: Instant::now() + WORKING, most: *most };
+    let replays = Replays { table: &pump.table, limits, person: &said.person, now: said.now.as_millisecond() };
     match asked {
-        Asked::Subscribe(channel, since) => {
-            subscribe::run(&deps.pump, &said.person, listener, &channel, since, bounds).await
-        }
-        Asked::Unsubscribe(channel) => unsubscribe::run(&deps.pump, listener, &channel).await,
-        Asked::Ping => ping::run(&deps.pump, &listener, Timestamp::now(), bounds).await,
+        Asked::Subscribe(channel, since) => subscribe::run(pump, &replays, listener, &channel, since, bounds).await,
+        Asked::Unsubscribe(channel) => unsubscribe::run(pump, listener, &channel).await,
+        Asked::Ping => ping::run(pump, &replays, &listener, Timestamp::now(), bounds).await,
     }
 }
 

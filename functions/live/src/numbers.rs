@@ -30,6 +30,25 @@ const AT_ONCE: usize = 16;
 /// The numbers of an event.
 pub type Given = BTreeMap<Channel, u64>;
 
+/// What became of an event.
+pub struct Outcome {
+    /// Its numbers.
+    pub given: Given,
+    /// Whether it got them now, and had none before.
+    pub is_new: bool,
+}
+
+impl Outcome {
+    fn now(given: Given) -> Self {
+        Self { given, is_new: true }
+    }
+
+    /// As they stand there since an earlier time.
+    fn earlier(numbered: &Numbered) -> Result<Self> {
+        Ok(Self { given: given(numbered)?, is_new: false })
+    }
+}
+
 /// An event, and the channels that it belongs in.
 pub struct Place<'e> {
     /// Which.
@@ -59,7 +78,7 @@ impl Numbers {
 
     /// The numbers of events, in the order of the events; those that they have already, where they have any. Some have no
     /// channels: they are noted, too, for a trace finds its events by that.
-    pub async fn give(&self, places: &[Place<'_>], now: Timestamp) -> Result<Vec<Given>> {
+    pub async fn give(&self, places: &[Place<'_>], now: Timestamp) -> Result<Vec<Outcome>> {
         let (placed, others): (Vec<_>, Vec<_>) = places.iter().partition(|place| !place.channels.is_empty());
         let mut given = self.note(others, now).await?;
         let mut together: Vec<&Place> = Vec::new();
@@ -70,23 +89,24 @@ impl Numbers {
             together.push(place);
         }
         given.extend(self.give_together(together, now).await?);
-        Ok(places.iter().map(|place| given.remove(&place.event.id).unwrap_or_default()).collect())
+        let outcome = |place: &Place| given.remove(&place.event.id).unwrap_or_else(|| Outcome::now(Given::new()));
+        Ok(places.iter().map(outcome).collect())
     }
 
     /// Notes events that have no channels.
-    async fn note(&self, places: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Given>> {
+    async fn note(&self, places: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Outcome>> {
         let noted = places.into_iter().map(|place| async move {
-            let given = match self.table.create(&numbered(place.event, &Given::new(), now)).await? {
-                Created::New => Given::new(),
-                Created::Was(earlier) => self::given(&earlier)?,
+            let outcome = match self.table.create(&numbered(place.event, &Given::new(), now)).await? {
+                Created::New => Outcome::now(Given::new()),
+                Created::Was(earlier) => Outcome::earlier(&earlier)?,
             };
-            Ok((place.event.id, given))
+            Ok((place.event.id, outcome))
         });
         at_once(noted.collect()).await
     }
 
     /// Numbers for all of these or for none, until all have theirs.
-    async fn give_together(&self, mut left: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Given>> {
+    async fn give_together(&self, mut left: Vec<&Place<'_>>, now: Timestamp) -> Result<HashMap<EventId, Outcome>> {
         let mut all = HashMap::new();
         let mut last = Error::unavailable("table", "others number all the time");
         for attempt in 0..TRIES {
@@ -98,7 +118,7 @@ impl Numbers {
                 Ok(true) => {
                     for (place, given) in left.drain(..).zip(next) {
                         self.remember(place.event.tenant, &given);
-                        all.insert(place.event.id, given);
+                        all.insert(place.event.id, Outcome::now(given));
                     }
                     return Ok(all);
                 }
@@ -111,7 +131,7 @@ impl Numbers {
             let keys: Vec<_> = left.iter().map(|place| key_of(place.event)).collect();
             for earlier in self.table.find_all(&keys).await? {
                 left.retain(|place| place.event.id != earlier.event);
-                all.insert(earlier.event, given(&earlier)?);
+                all.insert(earlier.event, Outcome::earlier(&earlier)?);
             }
             pause(attempt).await;
         }

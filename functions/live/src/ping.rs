@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use shared::{
-    Result, key,
+    Error, Result, key,
     listener::Listener,
     live::{Channel, head},
     socket::Reached,
@@ -11,17 +11,29 @@ use shared::{
 
 use crate::{
     pump::{Bounds, Pump, Pumped},
+    replays::Replays,
     told::Told,
 };
 
-/// Sends what lags on any of its channels, then the heads that were there before.
-pub async fn run(pump: &Pump, listener: &Listener, now: Timestamp, bounds: Bounds) -> Result<Reached> {
+/// Sends what lags on any of its channels, as far as its person has replays left, then the heads that were there before:
+/// by these its client sees what still lacks.
+pub async fn run(
+    pump: &Pump,
+    replays: &Replays<'_>,
+    listener: &Listener,
+    now: Timestamp,
+    bounds: Bounds,
+) -> Result<Reached> {
     let heads = heads(pump, listener, &listener.channels).await?;
     for (channel, head) in &heads {
         let key = key::subscription(listener.tenant, channel, &listener.connection);
         let Some(subscription) = pump.table.find_now(key).await? else { continue };
         if subscription.sent >= *head {
             continue;
+        }
+        match replays.take().await {
+            Err(Error::TooMany { .. }) => break,
+            taken => taken?,
         }
         let lease = format!("{:032x}", rand::random::<u128>());
         if pump.catch_up(&subscription, &lease, bounds).await? == Pumped::Gone {

@@ -2,6 +2,7 @@
 
 use shared::{
     Result,
+    cursor::Paging,
     http::{Call, Reply},
     live::Channel,
 };
@@ -18,7 +19,7 @@ use crate::history::{History, Part, page};
     path = "/api/v1/providers/{id}/booking-events",
     operation_id = "provider_booking_history",
     tag = "live",
-    params(("id" = String, Path, description = "The provider"), Part),
+    params(("id" = String, Path, description = "The provider"), Part, Paging),
     responses((status = 200, description = "A page of events", body = History))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {

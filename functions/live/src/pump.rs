@@ -33,8 +33,6 @@ pub const LEASE: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_millis(1_500);
 /// A connection that took nothing in time is left alone for so long, but for its client's own messages.
 const REST: Duration = Duration::from_secs(15);
-/// Who holds a connection that is left alone.
-const RESTING: &str = "resting";
 /// So many numbers are read at a time.
 const PAGE: u16 = 25;
 /// Who waits for its own lease to end looks so often.
@@ -84,7 +82,7 @@ impl Pump {
     pub async fn push(&self, to: &Subscription, in_hand: &InHand, lease: &str, bounds: Bounds) -> Result<Pumped> {
         let Some(&(number, _)) = in_hand.last() else { return Ok(Pumped::Level) };
         let begun = Instant::now();
-        while begun.elapsed() < LEASE + STEP {
+        while begun.elapsed() < LEASE + STEP && !to.is_over(Timestamp::now()) {
             if let Some(held) = self.take(to, lease).await? {
                 return self.run(held, in_hand, bounds).await;
             }
@@ -94,7 +92,7 @@ impl Pump {
             }
             if now.lease.as_deref() == Some(lease) {
                 tokio::time::sleep(STEP).await;
-            } else if now.wanted >= number && now.lease.is_some() || self.want(to, number).await? {
+            } else if now.wanted >= number && now.leased_until.is_some() || self.want(to, number).await? {
                 return Ok(Pumped::Elsewhere);
             }
         }
@@ -105,7 +103,7 @@ impl Pump {
     pub async fn catch_up(&self, to: &Subscription, lease: &str, bounds: Bounds) -> Result<Pumped> {
         let held = match self.take(to, lease).await? {
             Some(held) => Some(held),
-            None => self.leased(to, lease).when("lease", RESTING).send().await?,
+            None => self.leased(to, lease).when("rests", true).send().await?,
         };
         match held {
             Some(held) => self.run(held, &[], bounds).await,
@@ -125,6 +123,9 @@ impl Pump {
             };
             let found = !messages.is_empty();
             for (number, text) in messages {
+                if turn.held.is_over(Timestamp::now()) {
+                    return turn.let_go(Pumped::Elsewhere).await;
+                }
                 if turn.done >= bounds.most || Instant::now() >= bounds.until {
                     return turn.let_go(Pumped::Behind).await;
                 }
@@ -132,7 +133,8 @@ impl Pump {
                     Ok(Reached::There) => turn.sent = number,
                     Ok(Reached::Gone) => return Ok(Pumped::Gone),
                     Err(error) => {
-                        tracing::info!(error = ?error, "a connection takes nothing at the moment");
+                        let Subscription { tenant, channel, connection, .. } = &turn.held;
+                        tracing::info!(tenant.id = %tenant, %channel, connection, number, error = ?error, "a connection takes nothing at the moment");
                         return turn.rest().await;
                     }
                 }
@@ -154,19 +156,13 @@ impl Pump {
         }
     }
 
-    /// Whether a subscription is left alone at the moment.
-    pub fn is_resting(subscription: &Subscription) -> bool {
-        subscription.lease.as_deref() == Some(RESTING)
-            && subscription.leased_until.is_some_and(|until| until > Timestamp::now().as_millisecond())
-    }
-
     async fn take(&self, to: &Subscription, lease: &str) -> Result<Option<Subscription>> {
         let now = Timestamp::now().as_millisecond();
         self.leased(to, lease).when_there().when_at_most_or_missing("leased_until", now).send().await
     }
 
     fn leased(&self, to: &Subscription, lease: &str) -> shared::table::Change<'_, Subscription> {
-        self.table.change(of(to)).set("lease", lease).set("leased_until", lease_end(LEASE))
+        self.table.change(of(to)).set("lease", lease).set("leased_until", lease_end(LEASE)).remove("rests")
     }
 
     /// Leaves a number to whoever holds the lease. `false` where nobody does any longer.
@@ -250,7 +246,7 @@ impl Turn<'_> {
 
     /// Lets go, and has the connection left alone for a while.
     async fn rest(self) -> Result<Pumped> {
-        self.mine().set("lease", RESTING).set("leased_until", lease_end(REST)).send().await?;
+        self.mine().remove("lease").set("rests", true).set("leased_until", lease_end(REST)).send().await?;
         Ok(Pumped::Stuck)
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 use shared::{
     Result,
@@ -79,7 +80,9 @@ impl Sender {
     async fn send_of(&self, tenant: TenantId, channels: BTreeMap<&Channel, News<'_, '_>>) {
         match tokio::time::timeout(SENDING + PATIENCE, self.send_to_all(tenant, channels)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = ?error, "events were not sent to all who follow them: {error}"),
+            Ok(Err(error)) => {
+                tracing::warn!(tenant.id = %tenant, error = ?error, "events were not sent to all who follow them: {error}");
+            }
             Err(_) => {
                 self.hush(tenant);
                 tracing::warn!(tenant.id = %tenant, "sending took too long; nothing is sent to this tenant for {QUIET:?}");
@@ -119,7 +122,8 @@ impl Sender {
     async fn lacking(&self, tenant: TenantId, channel: &Channel, news: &News<'_, '_>) -> Result<Vec<Subscription>> {
         let last = news.last_key_value().map_or(0, |(number, _)| *number);
         let mut all = self.pump.table.list_all(&key::subscriptions(tenant, channel)).await?;
-        all.retain(|follower| follower.sent < last && !Pump::is_resting(follower));
+        let now = Timestamp::now();
+        all.retain(|follower| follower.sent < last && !follower.is_resting(now) && !follower.is_over(now));
         Ok(all)
     }
 
@@ -152,7 +156,8 @@ impl Sender {
             Ok::<_, shared::Error>(())
         };
         if let Err(error) = pumped.await {
-            tracing::warn!(error = ?error, "an event was not sent to one who follows it: {error}");
+            let (Subscription { tenant, channel, connection, .. }, event) = (to, lease);
+            tracing::warn!(tenant.id = %tenant, %channel, connection, event.id = event, error = ?error, "an event was not sent to one who follows it: {error}");
         }
     }
 

@@ -54,24 +54,16 @@ pub fn show(event: &Event, stage: &str, booking: Option<&Kept>) -> Result<Box<Ra
 }
 
 async fn events_of(table: &Table, entries: &[Entry]) -> Result<HashMap<EventId, Event>> {
-    let mut events = HashMap::new();
-    for entries in entries.chunks(100) {
-        let keys: Vec<_> = entries.iter().map(|entry| key::event(entry.tenant, entry.event)).collect();
-        events.extend(table.find_all(&keys).await?.into_iter().map(|event| (event.id, event)));
-    }
-    Ok(events)
+    let keys: Vec<_> = entries.iter().map(|entry| key::event(entry.tenant, entry.event)).collect();
+    Ok(table.find_all(&keys).await?.into_iter().map(|event| (event.id, event)).collect())
 }
 
 /// The bookings that events are about, as they are kept.
 pub async fn bookings_of(table: &Table, events: impl Iterator<Item = &Event>) -> Result<Bookings> {
     let named: BTreeSet<_> = events.filter_map(|event| Some((event.tenant, Subjects::of(event).booking?))).collect();
     let keys: Vec<_> = named.iter().map(|(tenant, id)| key::kept(*tenant, BOOKINGS, id)).collect();
-    let mut bookings = Bookings::new();
-    for keys in keys.chunks(100) {
-        let kept = table.find_all(keys).await?.into_iter();
-        bookings.extend(kept.map(|kept: Kept| ((kept.tenant, kept.id.clone()), kept)));
-    }
-    Ok(bookings)
+    let kept = table.find_all(&keys).await?.into_iter();
+    Ok(kept.map(|kept: Kept| ((kept.tenant, kept.id.clone()), kept)).collect())
 }
 
 /// Without its rows, and if need be without what is known around them, where it is too large for a message.

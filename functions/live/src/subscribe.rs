@@ -13,8 +13,9 @@ use shared::{
 use crate::{
     pause, ping,
     pump::{Bounds, LEASE, Pump, Pumped, lease_end},
+    replays::Replays,
     rights,
-    told::Told,
+    told::{Code, Told},
 };
 
 /// So many channels a connection may follow.
@@ -26,20 +27,29 @@ const TRIES: u32 = 20;
 /// `subscribed` is said first, and nothing is passed over.
 pub async fn run(
     pump: &Pump,
-    person: &Person,
+    replays: &Replays<'_>,
     listener: Listener,
     channel: &Channel,
     since: Option<u64>,
     bounds: Bounds,
 ) -> Result<Reached> {
-    rights::check(&pump.table, person, channel).await?;
-    let head = head(&pump.table, person.tenant, channel).await?;
+    let Person { tenant, .. } = *replays.person;
+    rights::check(&pump.table, replays.person, channel).await?;
+    let head = head(&pump.table, tenant, channel).await?;
     let since = since.unwrap_or(head);
     if since > head {
         return Err(Error::invalid("/since", format!("is above the last number of the channel, {head}")));
     }
 
-    let held = store(&pump.table, listener.clone(), channel, since).await?;
+    if since < head {
+        replays.take().await?;
+    }
+
+    let Some(held) = store(&pump.table, listener.clone(), channel, since).await? else {
+        let detail = format!("a connection follows at most {MOST} channels; unsubscribe from one first");
+        let full = Told::Error { code: Code::TooManySubscriptions, detail, channel: Some(channel) };
+        return pump.sockets.post(&listener.connection, &full.text()?).await;
+    };
     let subscribed = Told::Subscribed { channel, since, head, expires_at: listener.expires_at() }.text()?;
     if pump.sockets.post(&listener.connection, &subscribed).await? == Reached::Gone {
         return Ok(Reached::Gone);
@@ -53,12 +63,12 @@ pub async fn run(
 }
 
 /// Stores the subscription and what the listener follows, together. One to the same channel is replaced: whoever sends by
-/// it loses its lease.
-async fn store(table: &Table, mut listener: Listener, channel: &Channel, since: u64) -> Result<Subscription> {
+/// it loses its lease. `None` where the connection follows too many already.
+async fn store(table: &Table, mut listener: Listener, channel: &Channel, since: u64) -> Result<Option<Subscription>> {
     for attempt in 0..TRIES {
         let mut channels = listener.channels.clone();
         if channels.insert(channel.clone()) && channels.len() > MOST {
-            return Err(Error::conflict("a connection follows at most 10 channels; unsubscribe from one first"));
+            return Ok(None);
         }
         let lease = format!("{:032x}", rand::random::<u128>());
         let begun = Subscription::begun(&listener, channel, since, &lease, lease_end(LEASE));
@@ -68,7 +78,7 @@ async fn store(table: &Table, mut listener: Listener, channel: &Channel, since: 
             .set("revision", listener.revision + 1)
             .when("revision", listener.revision);
         match table.transact().change(follows).put(&begun).send().await {
-            Ok(true) => return Ok(begun),
+            Ok(true) => return Ok(Some(begun)),
             Ok(false) => {}
             // An event was at the subscription that is replaced.
             Err(error) if error.is_transient() && attempt + 1 < TRIES => {}

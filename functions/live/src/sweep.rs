@@ -2,10 +2,10 @@
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     Result,
-    boot::{Aws, Missing},
+    boot::{Aws, Missing, Tick},
     key,
     listener::{END_TOLD, IDLE_TOLD, Listener},
     socket::{Reached, Sockets},
@@ -36,10 +36,6 @@ impl Deps {
         Ok(Self { table: aws.table()?, sockets: aws.sockets()? })
     }
 }
-
-/// What the schedule says: nothing.
-#[derive(Deserialize)]
-pub struct Tick {}
 
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -102,7 +98,8 @@ async fn look_after(deps: &Deps, listed: &Listed, now: Timestamp) -> Result<Done
         return remove(deps, &listener).await;
     }
     if now >= listener.expires_at() - END_TOLD && !listener.end_told {
-        return tell(deps, listener, Reason::TwoHours).await;
+        let reason = if listener.ends_by_token() { Reason::TokenExpired } else { Reason::TwoHours };
+        return tell(deps, listener, reason).await;
     }
     if now >= listener.heard_at + IDLE_TOLD && !listener.knows_silence() {
         return tell(deps, listener, Reason::Idle).await;
@@ -116,6 +113,10 @@ async fn tell(deps: &Deps, mut listener: Listener, reason: Reason) -> Result<Don
         Reason::TwoHours => {
             (listener.expires_at(), "a connection lasts two hours: open another one and subscribe with since")
         }
+        Reason::TokenExpired => (
+            listener.expires_at(),
+            "your token ends: open another connection with a fresh one and subscribe with since",
+        ),
         Reason::Idle => (listener.idle_at(), "say something to stay"),
     };
     let closing = Told::Closing { reason, closes_at, detail }.text()?;
@@ -123,7 +124,7 @@ async fn tell(deps: &Deps, mut listener: Listener, reason: Reason) -> Result<Don
         return remove(deps, &listener).await;
     }
     match reason {
-        Reason::TwoHours => listener.end_told = true,
+        Reason::TwoHours | Reason::TokenExpired => listener.end_told = true,
         Reason::Idle => listener.silence_told = Some(listener.heard_at),
     }
     deps.table

@@ -72,6 +72,8 @@ pub enum Told<'a> {
 pub enum Reason {
     /// It is two hours old.
     TwoHours,
+    /// The token that opened it ends.
+    TokenExpired,
     /// Its client says nothing.
     Idle,
 }
@@ -104,7 +106,6 @@ impl<'a> Told<'a> {
                 (Code::Invalid, faults.collect::<Vec<_>>().join("; "))
             }
             Error::Forbidden(why) => (Code::Forbidden, (*why).to_owned()),
-            Error::Conflict(why) => (Code::TooManySubscriptions, why.clone().into_owned()),
             Error::TooMany { retry_after } => {
                 (Code::Unavailable, format!("you say too much at once; go on in {retry_after} s"))
             }

@@ -5,15 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use shared::{
     Fault, Result,
     id::{ClientId, TenantId},
-    key::{self, Key},
-    table::{Row, Table},
+    key,
+    table::Table,
     tenant::is_slug,
 };
 
-/// One request reads so many rows.
-const AT_ONCE: usize = 100;
-
-/// A client, as a caller names it.
+/// A client, as a caller names it. Nothing given means the company.
 #[derive(Default)]
 pub struct Named {
     /// By id.
@@ -46,8 +43,8 @@ impl Clients {
         let slugs: BTreeSet<&str> =
             named.filter_map(|named| named.slug.as_deref()).filter(|slug| is_slug(slug)).collect();
 
-        let ids = found(table, ids.into_iter().map(|id| key::client(tenant, id)).collect()).await?;
-        let slugs = found(table, slugs.into_iter().map(|slug| key::slug(tenant, slug)).collect()).await?;
+        let ids = table.find_all(&ids.into_iter().map(|id| key::client(tenant, id)).collect::<Vec<_>>()).await?;
+        let slugs = table.find_all(&slugs.into_iter().map(|slug| key::slug(tenant, slug)).collect::<Vec<_>>()).await?;
         Ok(Self {
             ids: ids.into_iter().map(|client| client.id).collect(),
             slugs: slugs.into_iter().map(|slug| (slug.slug, slug.client)).collect(),
@@ -71,12 +68,4 @@ impl Clients {
         }
         (faults.len() == before).then_some(id.or(slug))
     }
-}
-
-async fn found<E: Row>(table: &Table, keys: Vec<Key<E>>) -> Result<Vec<E>> {
-    let mut rows = Vec::with_capacity(keys.len());
-    for some in keys.chunks(AT_ONCE) {
-        rows.extend(table.find_all(some).await?);
-    }
-    Ok(rows)
 }

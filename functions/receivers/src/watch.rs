@@ -4,7 +4,8 @@
 //! index of what is due, so whoever is killed leaves it to the run after next. A schedule comes once a minute at best;
 //! where a queue is about to be full, the run stays and looks again, every 15 seconds, until the next one has begun.
 //!
-//! No tenant keeps the others: they are looked at side by side, a look has an end, and what fails is logged.
+//! No tenant keeps the others: they are looked at side by side, a look has an end, and what fails is logged. What fails for
+//! trouble of our own fails the run, once all looks have been tried.
 
 mod ask;
 mod look;
@@ -14,16 +15,16 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     Error, Result,
-    boot::{Aws, Missing},
+    boot::{Aws, Missing, Tick},
     egress::Egress,
     key,
     make::{Account, api::Api},
     metrics,
     queue::Queue,
-    secrets::Vault,
+    secrets::{Keyring, Vault},
     table::{Listed, Table},
 };
 use tokio::time::{Instant, timeout};
@@ -62,10 +63,6 @@ impl Deps {
     }
 }
 
-/// What the schedule says: nothing.
-#[derive(Deserialize)]
-pub struct Tick {}
-
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Watched {
@@ -79,18 +76,37 @@ pub struct Watched {
 
 /// What became of a look.
 pub(crate) struct Looked {
-    /// Whether Make.com answered.
-    pub answered: bool,
+    /// What came back.
+    pub outcome: Outcome,
     /// When the account is looked at next.
     pub next_at: Timestamp,
 }
 
-/// A run, which lasts until the next one has begun where a queue is about to be full.
-pub async fn handle(deps: &Deps, _: Tick) -> Result<Watched> {
-    run(deps, Timestamp::now(), BUDGET).await
+/// What came back.
+#[derive(Clone, Copy)]
+pub(crate) enum Outcome {
+    /// Make.com has answered.
+    Answered,
+    /// It has not, or not to the end.
+    Unanswered,
+    /// We could not ask.
+    Failed,
 }
 
-/// The same at a given time and for so long.
+/// A run, which lasts until the next one has begun where a queue is about to be full. Looks that failed on our side fail
+/// it in the end.
+pub async fn handle(deps: &Deps, _: Tick) -> Result<Watched> {
+    let watched = run(deps, Timestamp::now(), BUDGET).await?;
+    match watched.failed {
+        0 => Ok(watched),
+        failed => Err(Error::unavailable(
+            "what looks at Make.com need",
+            format!("{failed} looks failed: see the lines before"),
+        )),
+    }
+}
+
+/// The same at a given time and for so long; it tells what failed.
 pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watched> {
     let begun = Instant::now();
     let mut watched = Watched::default();
@@ -99,18 +115,29 @@ pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watche
         let at = now + begun.elapsed();
         let due = deps.table.list_index(&key::watched(at), PAGE).await?;
         let more = due.len() == usize::from(PAGE);
+        // Read once for all of them: a source that does not answer takes its time.
+        let keyring = deps.vault.keyring().await;
+        let keyring =
+            keyring.inspect_err(|error| tracing::error!(error = ?error, "the keyring cannot be read: {error}")).ok();
+        let keyring = keyring.as_ref();
         let mut moved = false;
         // The first pass has its time whatever the budget is.
         let last = begun + budget.max(SHARE);
         let mut looks = stream::iter(due)
-            .map(|listed| async move { if Instant::now() < last { one(deps, listed, at).await } else { None } })
+            .map(
+                |listed| async move { if Instant::now() < last { one(deps, keyring, listed, at).await } else { None } },
+            )
             .buffer_unordered(AT_ONCE);
         while let Some(looked) = looks.next().await {
             moved |= looked.is_some();
             match looked {
-                Some(Ok(Looked { answered, next_at })) => {
+                Some(Ok(Looked { outcome, next_at })) => {
                     coming.insert(next_at);
-                    *if answered { &mut watched.answered } else { &mut watched.unanswered } += 1;
+                    *match outcome {
+                        Outcome::Answered => &mut watched.answered,
+                        Outcome::Unanswered => &mut watched.unanswered,
+                        Outcome::Failed => &mut watched.failed,
+                    } += 1;
                 }
                 Some(Err(_)) => watched.failed += 1,
                 None => {}
@@ -138,10 +165,10 @@ pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watche
 }
 
 /// One look, where nobody else is at it.
-async fn one(deps: &Deps, listed: Listed, now: Timestamp) -> Option<Result<Looked>> {
+async fn one(deps: &Deps, keyring: Option<&Keyring>, listed: Listed, now: Timestamp) -> Option<Result<Looked>> {
     let look = async {
         let Some(account) = claim(&deps.table, &listed, now).await? else { return Ok(None) };
-        match timeout(SHARE, look::at(deps, &account, now)).await {
+        match timeout(SHARE, look::at(deps, keyring, &account, now)).await {
             Ok(looked) => looked.map(Some),
             Err(late) => Err(Error::unavailable("a look at Make.com", late)),
         }

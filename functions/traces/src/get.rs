@@ -53,7 +53,8 @@ pub struct Trace {
 /// Tells the story of a trace as one timeline: what was accepted, its numbers in the live channels, each delivery with its
 /// attempts and waits, why one is parked, how it ended, and what its receiver says became of it.
 ///
-/// For supervisors and above. A trace can be told a moment after its event was accepted. 404 where nothing is known of it.
+/// For supervisors and above. 404 where nothing is known of it, and until its event has been numbered: that is a moment after
+/// it was accepted, so ask again before you take it for lost.
 #[utoipa::path(
     get,
     path = "/api/v1/traces/{trace_id}",

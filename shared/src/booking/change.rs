@@ -1,6 +1,7 @@
 //! A change of one row of the source, and the event that it is: told by a webhook, or found by comparing.
 
 use jiff::{Timestamp, Unit};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{id_in, moment, parsed};
@@ -15,7 +16,8 @@ use crate::{
 const SAME_UPDATE_MINUTES: i64 = 10;
 
 /// What was done to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     /// It is new.
     Insert,
@@ -85,7 +87,7 @@ impl Change<'_> {
             to: None,
             origin,
             content: Content::Booking {
-                operation: self.operation.word().into(),
+                operation: self.operation,
                 table: self.table.into(),
                 record: self.record.map(Into::into),
                 old_record: self.old_record.map(Into::into),

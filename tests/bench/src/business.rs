@@ -85,7 +85,7 @@ impl Business {
             to: None,
             origin: event::Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: "bookings".into(),
                 record: Some(record.to_string()),
                 old_record: None,

@@ -49,7 +49,7 @@ pub async fn measure(cloud: &Cloud) -> Result<Cost> {
             queue,
             cloud.vault.clone(),
             cloud.egress.clone(),
-            send::Told { stage: "dev".into(), ..send::Told::default() },
+            send::Sender { stage: "dev".into(), ..send::Sender::default() },
         ),
         table,
         kept,

@@ -104,13 +104,13 @@ impl Desk {
             return Err(format!("no endpoint: {status} {made}").into());
         }
         let (queue, kept) = Queue::kept();
-        let told = send::Told { stage: "dev".into(), public_url: "https://api.example.com".into() };
+        let sender = send::Sender { stage: "dev".into(), public_url: "https://api.example.com".into() };
         let pump = Pump { table: table.clone().consistent(), sockets: Sockets::kept().0, stage: "dev".into() };
         Ok(Self {
             key: api_key(&aside, tenant).await,
             receive: receive::Deps { gate: Gate::new(table.clone()), table: table.clone() },
             route: route::Deps { table: table.clone(), queue: queue.clone() },
-            send: send::Deps::new(table.clone(), queue, vault(), egress, told),
+            send: send::Deps::new(table.clone(), queue, vault(), egress, sender),
             follow: follow::Deps::new(pump),
             units,
             aside,

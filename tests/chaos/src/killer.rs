@@ -15,6 +15,9 @@ use crate::dice::Dice;
 
 /// Between two kills: at least so long, and at most twice that.
 const PAUSE: Duration = Duration::from_millis(1_200);
+/// With more events than this the pause grows by the root of their number: the storm lasts longer, and each worker that is
+/// killed holds its messages for [`crate::stage::HIDDEN_S`].
+const EVENTS: f64 = 1_000.0;
 /// So often it is not one process of a function but all of them.
 const ALL_OF_IT: f64 = 0.1;
 
@@ -29,12 +32,13 @@ pub struct Killer {
 
 impl Killer {
     /// Lets go at the functions of that stack.
-    pub fn start(stack: &Description, seed: u64) -> Self {
+    pub fn start(stack: &Description, seed: u64, events: usize) -> Self {
+        let pause = PAUSE.mul_f64((events as f64 / EVENTS).sqrt().max(1.0));
         let kills = Arc::new(Mutex::new(Kills::new()));
         let (counted, stack, mut dice) = (kills.clone(), stack.clone(), Dice::of(seed, &[3]));
         let task = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(PAUSE.mul_f64(1.0 + dice.part())).await;
+                tokio::time::sleep(pause.mul_f64(1.0 + dice.part())).await;
                 for binary in strike(&stack, &mut dice) {
                     *counted.lock().unwrap_or_else(PoisonError::into_inner).entry(binary).or_default() += 1;
                 }

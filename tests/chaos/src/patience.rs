@@ -16,22 +16,24 @@ use crate::{Result, stage::Stage};
 
 /// What is due within this comes by itself.
 const SOON: SignedDuration = SignedDuration::from_secs(45);
-/// What was due so long ago has lost its message; the sweep would bring it some minutes later.
+/// What was due so long ago, while no message waits, has lost its own; the sweep would bring it some minutes later.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(75);
 
 /// What was brought forward: how many deliveries, by the attempts they had behind them.
 pub type Forward = BTreeMap<u32, usize>;
 
-/// Whether a delivery waits for later, or for the sweep to find that its message is lost.
-fn waits(delivery: &Delivery, now: Timestamp) -> bool {
-    delivery.state == State::Pending && delivery.due_at.is_some_and(|due| due > now + SOON || due < now - OVERDUE)
+/// Whether a delivery waits for later, or, where the queue is empty, for the sweep to find that its message is lost.
+fn waits(delivery: &Delivery, now: Timestamp, is_empty: bool) -> bool {
+    let waits = |due| due > now + SOON || (is_empty && due < now - OVERDUE);
+    delivery.state == State::Pending && delivery.due_at.is_some_and(waits)
 }
 
 /// Makes what waits for later due now, and what of it was lost found now. The sweep does the rest.
 pub async fn bring_forward(stage: &Stage, deliveries: &[Delivery], into: &mut Forward) -> Result<usize> {
     let now = Timestamp::now();
+    let is_empty = stage.queue_is_empty().await?;
     let mut moved = 0;
-    for delivery in deliveries.iter().filter(|delivery| waits(delivery, now)) {
+    for delivery in deliveries.iter().filter(|delivery| waits(delivery, now, is_empty)) {
         let change = stage
             .table
             .change(key::delivery(delivery.tenant, delivery.id))

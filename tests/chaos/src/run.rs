@@ -24,7 +24,7 @@ use crate::{
     killer::{Killer, Kills},
     patience::{self, Forward},
     receiver::Receiver,
-    sender::{self, Sent},
+    sender::{self, Pace, Sent},
     show::Show,
     stage::{ENDPOINTS, Stage},
     watcher::Watcher,
@@ -32,6 +32,9 @@ use crate::{
 
 /// So many changes are posted at the same time.
 pub const AT_ONCE: usize = 8;
+/// So many deliveries may be unsettled before the next change is posted: an emulator settles some ten a second, and one that
+/// hides thousands of messages settles less.
+const BEHIND: usize = 1_000;
 /// In the calm, one change after the other with this between them.
 const CALM_PAUSE: Duration = Duration::from_millis(60);
 /// How often the rows are looked at while they settle.
@@ -119,17 +122,21 @@ pub async fn all(options: &Options) -> Result<Outcome> {
         options.fail * 100.0
     ));
     receiver.set(|weather| weather.fails = options.fail);
-    let killer = Killer::start(&stage.stack, options.seed);
+    let killer = Killer::start(&stage.stack, options.seed, options.events);
     let began = Instant::now();
     let (mut forward, all_posted) = (Forward::new(), AtomicBool::new(false));
-    let (posted, trouble) = tokio::join!(
+    let hurry = Hurry { stage: &stage, receiver: &receiver, sent: &sent, show: &show, seed: options.seed };
+    let pace = Pace::new(BEHIND);
+    let (posted, trouble, hurried) = tokio::join!(
         async {
-            let posted = sender::post_all(&stage, &sent, &plan.storm, AT_ONCE, Some(options.seed)).await;
+            let posted = sender::post_all(&stage, &sent, &plan.storm, (AT_ONCE, &pace), options.seed).await;
             all_posted.store(true, Ordering::Relaxed);
             (posted, began.elapsed())
         },
         trouble(&stage, &receiver, &plan, (&sent, &all_posted), &killer, &show),
+        hurry.along(&mut forward, &pace, &all_posted),
     );
+    hurried?;
     let (posted, took) = posted;
     posted?;
     let endpoints = trouble?;
@@ -137,7 +144,6 @@ pub async fn all(options: &Options) -> Result<Outcome> {
     show.say(&format!("all {} changes are accepted", sent.count()));
 
     show.say("time passes: later tries are due now, as they come up; the receiver and the functions still fail");
-    let hurry = Hurry { stage: &stage, receiver: &receiver, sent: &sent, show: &show, seed: options.seed };
     let settled = hurry.settle(&mut forward, SETTLED_WITHIN, |delivery| delivery.state == State::Pending).await?;
     let unmended = reasons(&stage, &settled).await?;
     let kills = killer.kills();
@@ -236,6 +242,21 @@ struct Hurry<'a> {
 }
 
 impl Hurry<'_> {
+    /// While changes are posted: says how far they are ahead.
+    async fn along(&self, forward: &mut Forward, pace: &Pace, all_posted: &AtomicBool) -> Result<()> {
+        while !all_posted.load(Ordering::Relaxed) {
+            let looked = Instant::now();
+            let accepted = self.sent.count();
+            let deliveries = evidence::deliveries(&self.stage.table, self.stage.tenant).await?;
+            let pending = deliveries.iter().filter(|delivery| delivery.state == State::Pending).count();
+            pace.look(accepted.saturating_sub(deliveries.len()) + pending, accepted);
+            patience::bring_forward(self.stage, &deliveries, forward).await?;
+            patience::sweep(self.stage).await;
+            tokio::time::sleep(LOOK.max(looked.elapsed() * 4)).await;
+        }
+        Ok(())
+    }
+
     /// Until nothing is left that `waits`; the deliveries as they are then.
     async fn settle(
         &self,
@@ -246,6 +267,7 @@ impl Hurry<'_> {
         let began = Instant::now();
         let mut dice = Dice::of(self.seed, &[5]);
         loop {
+            let looked = Instant::now();
             let deliveries = evidence::deliveries(&self.stage.table, self.stage.tenant).await?;
             let waiting: Vec<&Delivery> = deliveries.iter().filter(|delivery| waits(delivery)).collect();
             if (waiting.is_empty() && !deliveries.is_empty()) || began.elapsed() > within {
@@ -260,7 +282,8 @@ impl Hurry<'_> {
             patience::bring_forward(self.stage, &deliveries, forward).await?;
             patience::probe_now(self.stage).await?;
             patience::sweep(self.stage).await;
-            tokio::time::sleep(LOOK).await;
+            // Looking at ten thousand rows costs the emulator more than a delivery: most of the time is theirs.
+            tokio::time::sleep(LOOK.max(looked.elapsed() * 4)).await;
         }
     }
 }

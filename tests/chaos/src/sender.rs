@@ -59,15 +59,48 @@ impl Sent {
     }
 }
 
-/// Posts these changes, so many at the same time, and calls `after` with each that was taken.
+/// How far what is accepted may be ahead of what is settled.
+pub struct Pace {
+    /// Deliveries that were not settled, and events without theirs, when somebody last looked.
+    behind: AtomicUsize,
+    /// Changes that were accepted then.
+    accepted: AtomicUsize,
+    most: usize,
+}
+
+impl Pace {
+    /// At most so far.
+    pub fn new(most: usize) -> Self {
+        Self { behind: AtomicUsize::default(), accepted: AtomicUsize::default(), most }
+    }
+
+    /// So many are not settled, with so many changes accepted.
+    pub fn look(&self, behind: usize, accepted: usize) {
+        self.behind.store(behind, Ordering::Relaxed);
+        self.accepted.store(accepted, Ordering::Relaxed);
+    }
+
+    async fn wait(&self, sent: &Sent) {
+        let since = || sent.count().saturating_sub(self.accepted.load(Ordering::Relaxed));
+        while self.behind.load(Ordering::Relaxed) + since() >= self.most {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Posts these changes, so many at the same time, at a pace.
 pub async fn post_all(
     stage: &Stage,
     sent: &Sent,
     changes: &[Change],
-    at_once: usize,
-    chaos: Option<u64>,
+    (at_once, pace): (usize, &Pace),
+    chaos: u64,
 ) -> Result<()> {
-    let outcomes = stream::iter(changes).map(|change| post(stage, sent, change, chaos)).buffer_unordered(at_once);
+    let post = |change| async move {
+        pace.wait(sent).await;
+        post(stage, sent, change, Some(chaos)).await
+    };
+    let outcomes = stream::iter(changes).map(post).buffer_unordered(at_once);
     let outcomes: Vec<Result<()>> = outcomes.collect().await;
     outcomes.into_iter().collect()
 }

@@ -136,6 +136,14 @@ impl Stage {
         self.stack.outputs.get(name).map(String::as_str).ok_or_else(|| format!("the stack has no output {name}").into())
     }
 
+    /// Whether no message of the deliveries' queue waits for a worker.
+    pub async fn queue_is_empty(&self) -> Result<bool> {
+        let waiting = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+        let queue = self.output("DeliveryQueueUrl")?;
+        let told = self.sqs().get_queue_attributes().queue_url(queue).attribute_names(waiting.clone()).send().await?;
+        Ok(told.attributes().and_then(|all| all.get(&waiting)).is_some_and(|n| n == "0"))
+    }
+
     /// The queues, under the administrator's credentials.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.stack.sdk())

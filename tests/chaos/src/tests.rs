@@ -80,7 +80,7 @@ fn delivery(tenant: TenantId, accepted: &Accepted, endpoint: &Endpoint) -> Deliv
         to: None,
         origin: Origin::Live,
         content: Content::Booking {
-            operation: "UPDATE".into(),
+            operation: shared::booking::Operation::Update,
             table: "bookings".into(),
             record: Some("{}".into()),
             old_record: None,

@@ -17,6 +17,8 @@ use crate::Result;
 
 /// How often it says that it is there, and is told the last number of its channels.
 const PING: Duration = Duration::from_secs(20);
+/// Before it asks again for what was not worked on: a person is brought what it missed 20 times a minute.
+const REST: Duration = Duration::from_secs(3);
 /// Before it connects again.
 const BREATH: Duration = Duration::from_millis(300);
 
@@ -141,6 +143,7 @@ async fn listen(address: &str, heard: &Mutex<Heard>) -> Result<()> {
                         Some("event") => held(heard).take(&said, Timestamp::now()).into_iter().collect(),
                         Some("pong") => behind(&held(heard), &said["heads"]),
                         Some("error") => {
+                            tokio::time::sleep(REST).await;
                             said["channel"].as_str().and_then(|channel| channel.parse().ok()).into_iter().collect()
                         }
                         _ => Vec::new(),

@@ -23,6 +23,8 @@ export class Line {
   #next: Link | undefined;
   /** What it took the place of, still telling events. */
   #leaving: Link | undefined;
+  /** Where the link leads that ends with its token. */
+  #spent: string | undefined;
   /** Grows with each connect, so that a token that comes too late is of no use. */
   #connect = 0;
   #connecting = false;
@@ -104,7 +106,13 @@ export class Line {
     if (connect !== this.#connect) return;
     if (token === null) return this.#end(new SubscriptionError("unauthorized", "nobody is signed in: there is no token"));
     try {
-      this.#next = new Link(socketsOf(this.settings()), address(this.settings(), token), {
+      const url = address(this.settings(), token);
+      if (url === this.#spent && this.#link?.open) {
+        // Another connection by the same token would end with this one.
+        this.#connecting = false;
+        return this.#openIn((0.5 + Math.random() / 2) * minute);
+      }
+      this.#next = new Link(socketsOf(this.settings()), url, {
         opened: (link) => this.#opened(link),
         heard: (link, message) => this.#heard(link, message),
         lost: (link) => this.#lost(link),
@@ -156,6 +164,7 @@ export class Line {
         else if (message.code === "invalid") report(new SubscriptionError("invalid", message.detail));
         break;
       case "closing":
+        if (message.reason === "token_expired") this.#spent = link.url;
         if (message.reason === "idle") link.ping();
         // Those who connected at the same time, after an outage say, need not do so again.
         else if (!this.#connecting && this.#wake === undefined) this.#openIn(Math.random() * minute);

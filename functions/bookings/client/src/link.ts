@@ -26,7 +26,8 @@ export class Link {
 
   constructor(
     WebSocket: WebSocketConstructor,
-    url: string,
+    /** Where it leads, with the token in it. */
+    readonly url: string,
     private readonly owner: Owner,
   ) {
     this.#socket = new WebSocket(url);

@@ -35,10 +35,10 @@ export interface Pong {
   readonly expires_at?: string;
 }
 
-/** The connection will be closed: for its age, or unless the client says something. */
+/** The connection will be closed: for its age, with the token that opened it, or unless the client says something. */
 export interface Closing {
   readonly type: "closing";
-  readonly reason: "two_hours" | "idle" | (string & {});
+  readonly reason: "two_hours" | "token_expired" | "idle" | (string & {});
   readonly closes_at?: string;
   readonly detail?: string;
 }

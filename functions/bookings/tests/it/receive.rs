@@ -279,3 +279,22 @@ async fn every_change_of_an_array_counts_against_the_limit() {
 
     assert_eq!(world.send(world.call().posting(&batch(120)).at(now)).await.0, 429);
 }
+
+#[tokio::test]
+async fn the_readme_shows_the_event_that_its_body_makes() {
+    let readme = include_str!("../../../../README.md");
+    let between = |from: &str, to: &str| readme.split_once(from).unwrap().1.split_once(to).unwrap().0;
+    let body = between(
+        "/api/webhooks/booking-events -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' -d '",
+        "'\n```",
+    );
+    // The tenant is a part of the id: that of the samples (`events/README.md`).
+    let mut world = World::new().await;
+    world.tenant = "ten_06dabr1bg1x010000000000004".parse().unwrap();
+    world.key = api_key(&world.table, world.tenant).await;
+
+    let (status, answer) = world.send(world.call().posting_bytes(body.as_bytes().to_vec())).await;
+
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(answer["data"]["event_id"], between("{\"event_id\":\"", "\""));
+}

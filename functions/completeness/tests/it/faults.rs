@@ -23,11 +23,6 @@ impl World {
         world.pass(10);
         world
     }
-
-    async fn notices(&self) -> Vec<String> {
-        let notices = self.table.list_all(&key::notices(self.tenant)).await.unwrap();
-        notices.into_iter().map(|notice| notice.name).collect()
-    }
 }
 
 fn failed() -> Told {

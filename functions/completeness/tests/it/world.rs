@@ -24,6 +24,7 @@ use shared::{
     id::{EventId, TenantId},
     key,
     limit::Limits,
+    live::{Channel, Entry},
     source::{Day, Source},
     table::{Table, row},
     tenant::{Tenant, Zone},
@@ -45,6 +46,7 @@ pub struct World {
     gate: Gate,
     address: std::net::SocketAddr,
     streamed: BTreeSet<EventId>,
+    numbered: u64,
 }
 
 /// A time as Postgres writes it.
@@ -94,6 +96,7 @@ impl World {
             now,
             address,
             streamed: BTreeSet::new(),
+            numbered: 0,
         }
     }
 
@@ -200,13 +203,23 @@ impl World {
         told
     }
 
-    /// Keeps what the stream tells of new events.
+    /// Keeps what the stream tells of new events, and numbers them.
     pub async fn stream(&mut self) {
         for event in self.events().await {
             if self.streamed.insert(event.id) {
                 keep(&self.table, &event).await.unwrap();
+                self.numbered += 1;
+                let (tenant, number, at) = (event.tenant, self.numbered, self.now);
+                let entry = Entry { tenant, channel: Channel::Tenant, number, event: event.id, at };
+                self.table.put(&entry).await.unwrap();
             }
         }
+    }
+
+    /// The names of all notices so far.
+    pub async fn notices(&self) -> Vec<String> {
+        let notices = self.table.list_all(&key::notices(self.tenant)).await.unwrap();
+        notices.into_iter().map(|notice| notice.name).collect()
     }
 
     /// Every event that was accepted, in the order of its acceptance.

@@ -30,10 +30,7 @@ pub struct Jobs {
     path = "/api/v1/jobs",
     operation_id = "job_list",
     tag = "deliveries",
-    params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "At most so many, 1 to 100"),
-        ("cursor" = Option<String>, Query, description = "Where an earlier page ended: its `next_cursor`"),
-    ),
+    params(Paging),
     responses((status = 200, description = "A page of jobs", body = Jobs))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {

@@ -77,9 +77,9 @@ pub async fn handle_at(deps: &Deps, page: job::Page, now: Timestamp) -> Result<(
     let Some(mut job) = job.filter(|job| job.state == State::Running && job.after == page.after) else {
         return Ok(());
     };
-    let mut turn = Turn { deps, job: &job, now, progress: Progress::default(), lanes: HashMap::new() };
-    let end = turn.run().await?;
-    let (progress, wait) = (turn.progress, turn.wait());
+    let mut work = PageWork { deps, job: &job, now, progress: Progress::default(), lanes: HashMap::new() };
+    let end = work.run().await?;
+    let (progress, wait) = (work.progress, work.wait());
 
     let next = match end {
         End::Here(after) => {
@@ -104,7 +104,7 @@ enum End {
 }
 
 /// One page being worked on.
-struct Turn<'a> {
+struct PageWork<'a> {
     deps: &'a Deps,
     job: &'a Job,
     now: Timestamp,
@@ -127,7 +127,7 @@ impl Lane {
     }
 }
 
-impl Turn<'_> {
+impl PageWork<'_> {
     async fn run(&mut self) -> Result<End> {
         let mut listing = table::Page { after: self.job.after.clone(), ..table::Page::first(LOOKED_AT) };
         for _ in 0..QUERIES {

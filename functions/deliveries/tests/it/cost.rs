@@ -1,4 +1,5 @@
-//! What a delivery costs: DESIGN allows 6 write units and 2 read units from stored event to logged success.
+//! What a delivery costs: 6 write units and 2 read units at most, from the stored event to the logged success, as the table of
+//! costs in `README.md` says.
 
 use shared::{
     event,

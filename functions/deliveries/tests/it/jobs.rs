@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use shared::{
     delivery::{Delivery, State},
     gate::{Gate, Role},
-    http::Call,
-    id::{EndpointId, JobId},
+    http::{Call, Reply},
+    id::{EndpointId, JobId, TenantId},
     job::{self, Job},
     key,
+    limit::Limits,
     testing::{Units, nobody, person, stranger, table, told},
 };
 
@@ -16,7 +17,12 @@ use crate::world::{HOOK, World};
 
 impl World {
     fn beginning(&self) -> jobs::Deps {
-        jobs::Deps { gate: Gate::new(self.table.clone()), table: self.table.clone(), jobs: self.jobs.clone() }
+        jobs::Deps {
+            gate: Gate::new(self.table.clone()),
+            table: self.table.clone(),
+            jobs: self.jobs.clone(),
+            limits: Limits::default(),
+        }
     }
 
     async fn replay(&self, call: Call) -> (u16, Value) {
@@ -114,6 +120,34 @@ async fn a_preview_counts_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn previews_are_counted_so_that_nobody_reads_the_log_all_day() {
+    let world = World::new().await;
+    let replay = json!({ "since": world.now, "preview": true });
+    let clean_up = json!({ "older_than_days": 1, "preview": true });
+    for _ in 0..3 {
+        assert_eq!(world.replay(world.owner().posting(&replay)).await.0, 200);
+    }
+    for _ in 0..2 {
+        assert_eq!(world.clean_up(world.owner().posting(&clean_up)).await.0, 200);
+    }
+
+    let deps = world.beginning();
+    for body in [&replay, &clean_up] {
+        let refused = match body.get("since") {
+            Some(_) => replay::handle(&deps, world.owner().posting(body)).await,
+            None => clean_up::handle(&deps, world.owner().posting(body)).await,
+        };
+        let reply = Reply::from(&refused.map(drop).expect_err("it is refused"));
+        assert_eq!((reply.status.as_u16(), reply.headers["retry-after"].to_str().unwrap()), (429, "12"));
+    }
+    assert_eq!(world.replay_all().await.0, 202, "a job may begin all the same");
+    let other = person(TenantId::new(), Role::Owner).at(world.now).posting(&replay);
+    assert_eq!(world.replay(other).await.0, 200, "and others look");
+    let later = world.owner().at(world.now + SignedDuration::from_secs(12)).posting(&replay);
+    assert_eq!(world.replay(later).await.0, 200);
+}
+
+#[tokio::test]
 async fn only_what_was_asked_for_is_started() {
     let mut world = World::new().await;
     world.refused(3).await;
@@ -195,6 +229,43 @@ async fn a_job_that_lost_its_message_is_brought_back() {
     world.run_for(SignedDuration::from_mins(8)).await;
     let job = world.job().await;
     assert_eq!((job.state, job.done), (job::State::Done, 60), "its second one was lost");
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_go_on_shows_since_when_and_when_it_is_brought_back() {
+    let mut world = World::new().await;
+    world.refused(60).await;
+    let (_, begun) = world.replay_all().await;
+    let began = world.now;
+    let at = |seconds: i64| json!(began + SignedDuration::from_secs(seconds));
+    assert_eq!((&begun["data"]["progressed_at"], &begun["data"]["due_at"]), (&at(0), &at(300)));
+    let get = jobs::get::Deps { gate: Gate::new(world.table.clone()), table: world.table.clone() };
+    let shown = async |world: &World| {
+        let call = world.owner().with_part("id", world.job().await.id);
+        told(jobs::get::handle(&get, call).await).1["data"].clone()
+    };
+
+    // A page is done; the message of the next one is lost in trouble of ours, and so is the one that the sweep sends.
+    world.now += SignedDuration::from_secs(1);
+    let page = world.pages().remove(0);
+    world.turn(page).await.unwrap();
+    world.pages();
+    let waiting = shown(&world).await;
+    assert_eq!((&waiting["progressed_at"], &waiting["due_at"]), (&at(1), &at(1 + 10 + 300)));
+    world.now += SignedDuration::from_secs(320);
+    world.messages();
+    assert!(world.sweep().await >= 1);
+    let brought = shown(&world).await;
+    assert_eq!(
+        (&brought["progressed_at"], &brought["due_at"]),
+        (&at(1), &at(321 + 900)),
+        "it is not taken for progress"
+    );
+
+    world.run_for(SignedDuration::from_mins(30)).await;
+    let done = shown(&world).await;
+    assert_eq!((&done["state"], &done["due_at"]), (&json!("done"), &Value::Null));
+    assert_eq!(done["progressed_at"], done["ended_at"]);
 }
 
 #[tokio::test]

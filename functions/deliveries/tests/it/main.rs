@@ -5,7 +5,6 @@
 mod admin;
 mod bury;
 mod cost;
-mod endpoint;
 mod health_of_endpoints;
 mod jobs;
 mod log;

@@ -101,7 +101,7 @@ async fn a_replay_to_a_held_endpoint_waits_as_everything_does() {
         world.queue.clone(),
         shared::testing::vault(),
         shared::egress::Egress::new(&world.receiver.base, ""),
-        deliveries::send::Told::default(),
+        deliveries::send::Sender::default(),
     );
 
     world.again().await;
@@ -155,7 +155,7 @@ async fn a_replay_is_signed_with_the_secret_of_now() {
         world.queue.clone(),
         shared::testing::vault(),
         shared::egress::Egress::new(&world.receiver.base, ""),
-        deliveries::send::Told::default(),
+        deliveries::send::Sender::default(),
     );
 
     world.again().await;

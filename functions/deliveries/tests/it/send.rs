@@ -266,7 +266,7 @@ async fn nothing_is_sent_to_an_address_that_leads_inside() {
         world.queue.clone(),
         shared::testing::vault(),
         shared::egress::Egress::new("", ""),
-        deliveries::send::Told { stage: "test".into(), ..Default::default() },
+        deliveries::send::Sender { stage: "test".into(), ..Default::default() },
     );
 
     world.run_until(world.now).await;

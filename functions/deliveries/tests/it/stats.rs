@@ -111,6 +111,32 @@ async fn hours_and_days_add_up_to_the_whole() {
 }
 
 #[tokio::test]
+async fn an_hour_of_before_settled_deliveries_were_counted_takes_nothing_from_the_others() {
+    let world = World::new().await;
+    let hour = |hours: i64| world.now - SignedDuration::from_hours(hours);
+    let counted = |at: Timestamp| {
+        let change = world.table.change::<Hour>(key::hour(world.tenant, world.endpoint, at)).or_new();
+        change.set("tenant", world.tenant).set("endpoint", world.endpoint).set("hour", at)
+    };
+    let old = counted(hour(2)).add("succeeded", 50).add("failed", 7).add("took_ms", 57_000);
+    assert!(old.write().await.unwrap());
+    world.attempted(hour(1), &[20; 3]).await;
+    let failed = counted(hour(0)).add("failed", 8).add("took_ms", 160).add(&Times::field(20), 8);
+    assert!(failed.add("settled", 1).add("tries", 8).write().await.unwrap());
+
+    for query in ["", "by=day"] {
+        let totals = world.totals(query).await;
+
+        assert_eq!(
+            (&totals["succeeded"], &totals["failed"], &totals["deliveries"]),
+            (&json!(53), &json!(15), &json!(4))
+        );
+        assert_eq!(totals["deliveries_failed"], 1, "{query}: of the new hours, whatever the old one lacks");
+        assert_eq!((&totals["tries_per_delivery"], &totals["p50_response_ms"]), (&json!(11.0 / 4.0), &json!(20)));
+    }
+}
+
+#[tokio::test]
 async fn a_time_is_bounded_and_strangers_see_none() {
     let world = World::new().await;
     let status = async |query: &str| world.stats(world.owner().with_query(query)).await.0;

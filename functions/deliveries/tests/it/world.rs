@@ -2,7 +2,7 @@
 
 use deliveries::{
     jobs, route,
-    send::{self, Deps, Told},
+    send::{self, Deps, Sender},
     sweep,
 };
 use endpoints::create;
@@ -74,7 +74,7 @@ impl World {
                 queue.clone(),
                 vault(),
                 egress,
-                Told { stage: "test".into(), ..Told::default() },
+                Sender { stage: "test".into(), ..Sender::default() },
             ),
             endpoint: made["data"]["endpoint"]["id"].as_str().unwrap().parse().unwrap(),
             secret: made["data"]["signing_secret"].as_str().unwrap().into(),
@@ -109,7 +109,7 @@ impl World {
             to: None,
             origin: Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: "bookings".into(),
                 record: Some(json!({ "id": name, "status": "confirmed" }).to_string()),
                 old_record: None,

@@ -1,14 +1,18 @@
+use std::{pin::pin, task::Poll, time::Duration};
+
 use endpoints::delete::{self, Deps};
+use futures::poll;
 use jiff::SignedDuration;
 use local::standin::Mode;
 use serde_json::{Value, json};
 use shared::{
     delivery::State,
-    endpoint::{self, Endpoint, Plan},
+    endpoint::{self, Endpoint, Plan, tally::Tally},
     gate::Role,
     http::Call,
     id::EndpointId,
     key,
+    notice::Notice,
     testing::{nobody, person, stranger, told, vault},
 };
 
@@ -17,6 +21,18 @@ use crate::{HOOK, World};
 async fn delete(world: &World, call: Call, id: EndpointId) -> (u16, Value) {
     let deps = Deps { gate: world.gate(), table: world.table.clone(), queue: world.queue.clone() };
     told(delete::handle(&deps, call.with_part("id", id)).await)
+}
+
+/// Goes so many steps and is killed there, unless it has come to its end.
+async fn killed_after<T>(steps: usize, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    for _ in 0..steps {
+        if let Poll::Ready(done) = poll!(work.as_mut()) {
+            return Some(done);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    None
 }
 
 async fn is_there(world: &World, id: EndpointId) -> bool {
@@ -115,6 +131,46 @@ async fn what_is_parked_while_it_goes_ends_too() {
     deliveries::send::handle_at(&sender, serde_json::from_value(then.clone()).unwrap(), world.now).await.unwrap();
 
     assert_eq!(world.states().await, [State::Cancelled]);
+}
+
+#[tokio::test]
+async fn killed_anywhere_it_is_as_before_or_gone_with_its_notice_and_the_same_request_finishes_it() {
+    let mut world = World::new().await;
+    let (mut untouched, mut gone) = (0, 0);
+    for steps in 1.. {
+        world.now += SignedDuration::from_mins(1);
+        let made = world.endpoint().await;
+        let id = made.id();
+        let parking = Endpoint { state: endpoint::State::Disabled, ..world.row(id).await };
+        world.park(&format!("b{steps}"), &parking).await;
+        let ask = || delete(&world, world.owner().with_header("if-match", made.etag()).with_query("discard=true"), id);
+        let told = async || {
+            let notices: Vec<Notice> = world.table.list_all(&key::notices(world.tenant)).await.unwrap();
+            notices.iter().filter(|notice| notice.subject == id.to_string()).count()
+        };
+
+        let answer = killed_after(steps, ask()).await;
+
+        // What the table was asked for at that moment may still happen.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if is_there(&world, id).await {
+            assert_eq!((world.row(id).await.state, told().await), (endpoint::State::Active, 0), "after {steps} steps");
+            assert_eq!(ask().await.0, 200, "after {steps} steps");
+            untouched += 1;
+        } else {
+            gone += 1;
+        }
+        assert!(!is_there(&world, id).await);
+        assert_eq!(told().await, 1, "after {steps} steps");
+        if answer.is_some() {
+            break;
+        }
+    }
+    assert!(untouched > 3 && gone > 0, "{untouched} and {gone}");
+    world.work().await;
+    assert!(world.states().await.iter().all(|state| *state == State::Cancelled), "what was parked has ended");
+    let tally: Tally = world.table.get(key::endpoint_tally(world.tenant)).await.unwrap();
+    assert_eq!(tally.total, 0);
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use local::standin::Mode;
 use serde_json::json;
 use shared::{
     delivery::State,
@@ -7,7 +8,7 @@ use shared::{
     testing::{nobody, person, stranger},
 };
 
-use crate::World;
+use crate::{HOOK, World};
 
 #[tokio::test]
 async fn one_that_is_open_stays_as_it_is() {
@@ -36,6 +37,24 @@ async fn one_that_its_receiver_holds_is_opened_by_a_person_all_the_same() {
     assert_eq!((status, &answer["data"]["held_by"]), (200, &json!(null)));
     assert_eq!(world.states().await, [State::Delivered]);
     assert_eq!(world.row(made.id()).await.held_by, Holder::Failures, "what holds it next is not known yet");
+}
+
+#[tokio::test]
+async fn one_that_its_receiver_has_closed_is_opened_and_sent_what_waited() {
+    let world = World::new().await;
+    let made = world.endpoint().await;
+    world.receiver.set_mode(HOOK, Mode::Closed).await.unwrap();
+    world.accept("b1").await;
+    world.work().await;
+    world.accept("b2").await;
+    assert_eq!(world.row(made.id()).await.state, endpoint::State::Disabled);
+    world.receiver.heal(HOOK).await.unwrap();
+
+    let (status, answer) = world.enable(world.owner(), made.id()).await;
+    world.work().await;
+
+    assert_eq!((status, &answer["data"]["state"]), (200, &json!("active")));
+    assert_eq!(world.states().await, [State::Delivered; 2]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use shared::{
     testing::stranger,
 };
 
-use crate::World;
+use crate::{KEY, World};
 
 async fn listed(world: &World, call: Call) -> Reply {
     let deps = list::Deps { gate: world.gate(), table: world.table.clone() };
@@ -26,6 +26,18 @@ async fn the_same_list_again_is_not_sent_again() {
     world.disable(world.owner().posting(&json!({ "reason": "closed for today" })), made.id()).await;
     let changed = listed(&world, world.supervisor().with_header("if-none-match", tag)).await;
     assert_eq!(changed.status, 200, "a state is part of the list");
+}
+
+#[tokio::test]
+async fn address_secret_and_key_are_never_shown_again() {
+    let world = World::new().await;
+    let made = world.endpoint().await;
+
+    let shown = listed(&world, world.supervisor()).await.json();
+
+    let text = shown.to_string();
+    assert!(!text.contains("/bookings") && !text.contains(made.secret()) && !text.contains(KEY), "{text}");
+    assert_eq!(shown["data"]["endpoints"][0]["has_make_api_key"], true);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use deliveries::{
     route,
-    send::{self, Told},
+    send::{self, Sender},
 };
 use endpoints::{create, disable, enable, get};
 use jiff::{SignedDuration, Timestamp};
@@ -71,11 +71,14 @@ impl World {
         person(self.tenant, Role::Supervisor).at(self.now)
     }
 
+    /// What making one needs.
+    pub fn creating(&self) -> create::Deps {
+        create::Deps { gate: self.gate(), table: self.table.clone(), vault: vault(), egress: self.egress.clone() }
+    }
+
     /// What making one answers.
     pub async fn create(&self, call: Call) -> (u16, Value) {
-        let deps =
-            create::Deps { gate: self.gate(), table: self.table.clone(), vault: vault(), egress: self.egress.clone() };
-        told(create::handle(&deps, call).await)
+        told(create::handle(&self.creating(), call).await)
     }
 
     /// An endpoint at the receiver.
@@ -132,7 +135,7 @@ impl World {
             to: None,
             origin: Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: "bookings".into(),
                 record: Some(json!({ "id": name, "status": "confirmed" }).to_string()),
                 old_record: None,
@@ -142,8 +145,8 @@ impl World {
 
     /// What a function that sends has, when it has just started.
     pub fn sender(&self) -> send::Deps {
-        let told = Told { stage: "test".into(), ..Told::default() };
-        send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), told)
+        let sender = Sender { stage: "test".into(), ..Sender::default() };
+        send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), sender)
     }
 
     /// Works on every message that was sent, at its time.

@@ -157,7 +157,11 @@ async fn a_good_token_opens_the_door_and_says_who_it_is() {
     assert_eq!(verdict["principalId"], "user-1");
     assert_eq!(
         verdict["context"],
-        json!({ "tenant": TenantId::from_bytes([7; 16]), "role": "agent", "sub": "user-1" })
+        json!({
+            "tenant": TenantId::from_bytes([7; 16]), "role": "agent", "sub": "user-1",
+            "exp": (now.as_second() + 3_000).to_string(),
+        }),
+        "with the end of the token"
     );
     let statement = &verdict["policyDocument"]["Statement"][0];
     assert_eq!(

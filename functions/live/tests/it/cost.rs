@@ -32,7 +32,7 @@ async fn what_an_event_and_its_followers_cost() {
     world.owner("c2").await;
     assert_eq!(units.take(), (5.0, 1.0), "a connection");
     world.owner_says("c2", subscribe("tenant", 0)).await;
-    assert_eq!(units.take(), (9.0, 8.0), "a subscription with four events missed");
+    assert_eq!(units.take(), (10.0, 8.0), "a subscription with four events missed");
     world.ends("c2").await;
     assert_eq!(units.take(), (4.0, 2.0), "the end of a connection");
 }

@@ -1,6 +1,6 @@
 //! What a client says, and that nothing it says ends its connection.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use live::message;
 use serde_json::{Value, json};
 use shared::{gate::Role, testing::said};
@@ -107,6 +107,84 @@ async fn whoever_says_too_much_is_told_to_wait_and_stays_connected() {
     assert_eq!(last["code"], "unavailable");
     assert!(last["detail"].as_str().unwrap().contains("too much"), "{last}");
     assert!(world.listener("c1").await.is_some());
+}
+
+#[tokio::test]
+async fn what_was_missed_is_brought_twenty_times_a_minute_to_a_person() {
+    let world = World::new().await;
+    world.bookings("b1", 2).await;
+    for connection in ["c1", "c2"] {
+        world.owner(connection).await;
+    }
+    for n in 0..20 {
+        let connection = if n % 2 == 0 { "c1" } else { "c2" };
+        let told = world.owner_says(connection, subscribe("booking:b1", 0)).await;
+        assert_eq!((told.len(), &told[0]["type"]), (3, &json!("subscribed")), "{n}");
+    }
+
+    let told = world.owner_says("c2", subscribe("booking:b1", 0)).await;
+    assert_eq!((told.len(), &told[0]["code"], &told[0]["channel"]), (1, &json!("unavailable"), &json!("booking:b1")));
+    assert!(told[0]["detail"].as_str().unwrap().contains("go on in"), "{told:?}");
+    assert_eq!(world.subscription("booking:b1", "c2").await.unwrap().sent, 2, "what it follows stays");
+
+    let told = world.owner_says("c2", subscribe("booking:b1", 2)).await;
+    assert_eq!(told[0]["type"], "subscribed", "who lacks nothing costs nothing");
+    world.opens(Role::Owner, "another", "c3").await.unwrap();
+    assert_eq!(world.says(Role::Owner, "another", "c3", subscribe("booking:b1", 0)).await.len(), 3);
+}
+
+#[tokio::test]
+async fn ten_channels_that_are_asked_for_at_once_come_at_once() {
+    let world = World::new().await;
+    for n in 0..10 {
+        world.bookings(&format!("b{n}"), 1).await;
+    }
+    world.owner("c1").await;
+    let all = futures::future::join_all((0..10).map(|n| {
+        let said = said(world.tenant, Role::Owner, "boss", "c1", &subscribe(&format!("booking:b{n}"), 0));
+        message::handle(&world.message, said)
+    }));
+    assert!(all.await.iter().all(Result::is_ok));
+    assert!(world.told("c1").iter().all(|told| told["type"] != "error"), "{:?}", world.told("c1"));
+}
+
+#[tokio::test]
+async fn a_ping_brings_no_more_of_what_was_missed_than_that_but_the_heads_always() {
+    let mut world = World::new().await;
+    world.bookings("b1", 44).await;
+    world.owner("c1").await;
+    world.message.most = 2;
+    world.owner_says("c1", subscribe("booking:b1", 0)).await;
+
+    let mut last = Vec::new();
+    for _ in 0..20 {
+        last = world.owner_says("c1", json!({ "action": "ping" })).await;
+    }
+
+    assert_eq!((last.len(), &last[0]["heads"]), (1, &json!({ "booking:b1": 44 })));
+    assert_eq!(world.numbers("c1", "booking:b1"), crate::world::up_to(40));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_by_a_token_that_has_ended_and_who_speaks_then_is_closed() {
+    let world = World::new().await;
+    let until = Timestamp::now() + SignedDuration::from_secs(2);
+    world.opens_until("boss", "c1", until).await;
+    let told = world.owner_says("c1", subscribe("booking:b1", 0)).await;
+    assert_eq!(told[0]["expires_at"], json!(until));
+    world.owner("c2").await;
+    world.owner_says("c2", subscribe("booking:b1", 0)).await;
+    world.bookings("b1", 1).await;
+    assert_eq!(world.numbers("c1", "booking:b1"), [1]);
+
+    tokio::time::sleep(until.duration_since(Timestamp::now()).unsigned_abs()).await;
+    world.bookings("b1", 1).await;
+
+    assert_eq!(world.numbers("c1", "booking:b1"), [1]);
+    assert_eq!(world.numbers("c2", "booking:b1"), [1, 2]);
+    assert!(world.owner_says("c1", json!({ "action": "ping" })).await.is_empty());
+    assert_eq!(world.kept.lock().unwrap().closed, ["c1"]);
+    assert!(world.listener("c1").await.is_none() && world.subscription("booking:b1", "c1").await.is_none());
 }
 
 #[tokio::test]

@@ -88,6 +88,32 @@ async fn the_end_of_two_hours_is_told_five_minutes_before() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_token_is_told_five_minutes_before_and_ends_the_connection() {
+    let clock = Clock::new().await;
+    clock.world.opens_until("boss", "c2", clock.at(60)).await;
+    for minutes in (4..=54).step_by(5) {
+        let mut ping = said(clock.world.tenant, Role::Owner, "boss", "c2", &json!({ "action": "ping" }));
+        ping.now = clock.at(minutes);
+        message::handle(&clock.world.message, ping).await.unwrap();
+        clock.speaks(minutes).await;
+    }
+    assert_eq!(clock.swept(54).await, (0, 0));
+    assert_eq!(clock.swept(56).await, (1, 0));
+    assert_eq!(clock.swept(57).await, (0, 0));
+    let closing = clock.world.told("c2").pop().unwrap();
+    assert_eq!(
+        (&closing["type"], &closing["reason"], &closing["closes_at"]),
+        (&json!("closing"), &json!("token_expired"), &json!(clock.at(60)))
+    );
+    assert!(clock.closings().is_empty(), "the other one has no such token");
+
+    assert_eq!(clock.swept(60).await, (0, 1));
+    assert_eq!(clock.world.kept.lock().unwrap().closed, ["c2"]);
+    assert!(clock.world.listener("c2").await.is_none());
+    assert!(clock.world.listener("c1").await.is_some());
+}
+
+#[tokio::test]
 async fn one_whose_end_nobody_told_is_found_when_it_is_spoken_to() {
     let clock = Clock::new().await;
     clock.world.owner_says("c1", subscribe("tenant", 0)).await;

@@ -82,7 +82,7 @@ impl World {
             to: None,
             origin: Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: table.into(),
                 record: Some(row.to_string()),
                 old_record: None,
@@ -109,6 +109,13 @@ impl World {
 
     pub async fn opens(&self, role: Role, subject: &str, connection: &str) -> Result<()> {
         connect::handle(&self.connect, said(self.tenant, role, subject, connection, &json!({}))).await
+    }
+
+    /// The same by a token that ends then.
+    pub async fn opens_until(&self, subject: &str, connection: &str, until: Timestamp) {
+        let mut said = said(self.tenant, Role::Owner, subject, connection, &json!({}));
+        said.until = Some(until);
+        connect::handle(&self.connect, said).await.unwrap();
     }
 
     /// An owner who is connected.

@@ -65,7 +65,8 @@ pub struct NewAccount {
 /// 30 a minute.
 ///
 /// For owners. To replace an account, `If-Match` names the version that was seen: 428 without it, 412 where somebody has
-/// changed it since. Webhooks are watched within two minutes, and what scenarios did is read at once.
+/// changed it since. Webhooks are looked at with the next run, within two minutes, whenever that was done last: given again as
+/// it is, the account is due at once. What scenarios did is read at once.
 #[utoipa::path(
     put,
     path = "/api/v1/make/account",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::{
-    Result,
+    Error, Result,
     endpoint::Endpoint,
     id::EndpointId,
     key,
@@ -14,7 +14,7 @@ use shared::{
 };
 
 use super::{
-    Deps, Looked,
+    Deps, Looked, Outcome,
     ask::{self, Heard},
     note,
 };
@@ -61,17 +61,25 @@ impl Behind {
     }
 }
 
-/// Looks at an account that nobody else is looking at.
-pub async fn at(deps: &Deps, account: &Account, now: Timestamp) -> Result<Looked> {
+/// Looks at an account that nobody else is looking at. Where there is no keyring, or the token does not open, nobody can be
+/// asked; what is held all the same is held no longer than where Make.com does not answer.
+pub async fn at(deps: &Deps, keyring: Option<&Keyring>, account: &Account, now: Timestamp) -> Result<Looked> {
     if account.ended_at.is_some() {
         return end(deps, account, now).await;
     }
-    let keyring = deps.vault.keyring().await?;
-    let (behind, left) = behind(deps, account, &keyring).await?;
+    let keyring = keyring.ok_or_else(|| Error::unavailable("secrets", "the keyring could not be read"));
+    let asking = keyring.and_then(|keyring| Ok((keyring, account.caller(keyring)?)));
+    let (keyring, caller) = match asking {
+        Ok(asking) => asking,
+        Err(trouble) => {
+            unasked(deps, account, now).await?;
+            return Err(trouble);
+        }
+    };
+    let (behind, left) = behind(deps, account, keyring).await?;
     for endpoint in left {
         deps.table.delete(key::receiver(account.tenant, endpoint)).await?;
     }
-    let caller = account.caller(&keyring)?;
     let heard = ask::all(&deps.api, &caller, &deps.egress, account, &behind, now).await;
 
     let mut next_in = INTERVAL;
@@ -111,6 +119,21 @@ async fn one(deps: &Deps, behind: &Behind, heard: &Heard, now: Timestamp) -> Res
     Ok(INTERVAL)
 }
 
+/// Nobody could be asked. What is known is believed for a while, whatever addresses it is of: they do not open either.
+async fn unasked(deps: &Deps, account: &Account, now: Timestamp) -> Result<()> {
+    let (endpoints, rows) = known(&deps.table, account.tenant).await?;
+    for endpoint in &endpoints {
+        match rows.iter().find(|row| row.endpoint == endpoint.id) {
+            Some(row) if !row.is_stale(now) => {}
+            Some(row) if row.holds() || row.fill != Fill::Low => {
+                settle(deps.reach(), endpoint, row, rules::forget(&endpoint.name, row, now), now).await?;
+            }
+            _ => drop(release(deps.reach(), endpoint, None, now).await?),
+        }
+    }
+    Ok(())
+}
+
 /// That the account has no webhook of this address, where that is certain.
 fn absent(behind: &Behind, heard: &Heard) -> Option<Seen> {
     let known = behind.known();
@@ -147,5 +170,5 @@ async fn behind(deps: &Deps, account: &Account, keyring: &Keyring) -> Result<(Ve
 async fn end(deps: &Deps, account: &Account, now: Timestamp) -> Result<Looked> {
     release_all(deps.reach(), account.tenant, now).await?;
     deps.table.delete_seen(key::make_account(account.tenant), "revision", account.revision).await?;
-    Ok(Looked { answered: true, next_at: now })
+    Ok(Looked { outcome: Outcome::Answered, next_at: now })
 }

@@ -9,7 +9,7 @@ use shared::{
     table::{Change, Table},
 };
 
-use super::{Looked, ask::Heard};
+use super::{Looked, Outcome, ask::Heard};
 use crate::rules::INTERVAL;
 
 /// The longest between two looks while Make.com is in trouble; and while it refuses the token, at first and then.
@@ -55,7 +55,12 @@ pub async fn looked(
     if finish(change, next_in, now).send().await?.is_some() {
         tell(table, account, &untold).await?;
     }
-    Ok(Looked { answered: heard.failure.is_none(), next_at: now + next_in })
+    let outcome = match &heard.failure {
+        None => Outcome::Answered,
+        Some(Failure::Ours(_)) => Outcome::Failed,
+        Some(_) => Outcome::Unanswered,
+    };
+    Ok(Looked { outcome, next_at: now + next_in })
 }
 
 /// The claim has put the next look where it usually is; another time is written anew.

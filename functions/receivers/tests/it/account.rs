@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use local::standin::{Fault, MakeOrder};
-use receivers::account::{give, take_back};
+use receivers::{
+    account::{give, take_back},
+    watch::{self, Watched},
+};
 use serde_json::{Value, json};
 use shared::{
     endpoint::State,
@@ -121,6 +126,20 @@ async fn replacing_it_wants_the_version_that_was_seen() {
     assert_eq!(status, 200);
     assert_ne!(first, second);
     assert_eq!(give(first.as_deref()).await.0, 412);
+}
+
+#[tokio::test]
+async fn given_again_it_is_due_at_once_whenever_it_was_looked_at_last() {
+    let mut world = World::watched().await;
+    world.look_well().await;
+    world.now -= SignedDuration::from_secs(110);
+    let look = async |world: &World| watch::run(&world.deps, world.now, Duration::ZERO).await.unwrap();
+    assert_eq!(look(&world).await, Watched::default(), "it was looked at ten seconds ago");
+
+    let given = world.given().await;
+
+    assert_eq!(given["next_look_at"], json!(world.now));
+    assert_eq!(look(&world).await.answered, 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 use jiff::SignedDuration;
+use receivers::watch::{self, Watched};
 use serde_json::json;
 use shared::{
+    boot::Tick,
     delivery::Job,
     endpoint::{Endpoint, Holder, State},
     key,
@@ -272,4 +274,60 @@ async fn a_tenant_that_cannot_be_looked_at_keeps_no_other() {
 
     assert_eq!((watched.answered, watched.failed), (1, 1));
     assert_eq!(world.look().await.failed, 1, "it is tried again, and still keeps nobody");
+}
+
+#[tokio::test]
+async fn trouble_of_our_own_fails_the_run_once_all_looks_were_tried() {
+    let world = World::watched().await;
+    assert_eq!(watch::handle(&world.deps, Tick {}).await.unwrap().answered, 1);
+    let mut broken = world.account().await.unwrap();
+    broken.tenant = shared::id::TenantId::new();
+    broken.next_at = world.now;
+    world.table.put(&broken).await.unwrap();
+    let given = world.given().await;
+    assert_eq!(given["last_answer_at"], json!(null));
+
+    let outcome = watch::handle(&world.deps, Tick {}).await;
+
+    assert!(outcome.is_err_and(|error| error.is_transient()));
+    assert_eq!(world.shown().await.1["status"], "working", "the other was looked at all the same");
+}
+
+#[tokio::test]
+async fn a_keyring_that_opens_nothing_keeps_nothing_held_for_ever() {
+    let mut world = World::watched().await;
+    world.look_well().await;
+    world.look_at_scenario(json!({ "isActive": false })).await;
+    let seen_at = world.receiver().await.seen_at;
+    world.break_keyring();
+
+    while world.now < seen_at + SignedDuration::from_mins(14) {
+        assert_eq!(world.look().await, Watched { failed: 1, ..Watched::default() });
+        assert_eq!(world.stands().await.0, State::Held, "what was seen is believed for a while");
+    }
+    world.messages();
+    while world.now < seen_at + SignedDuration::from_mins(20) {
+        assert_eq!(world.look().await.failed, 1);
+    }
+    assert_eq!(world.stands().await, (State::Active, 100));
+    let check = Job::Check { tenant: world.tenant, endpoint: world.endpoint };
+    assert_eq!(world.messages(), [check], "what waited is sent");
+    assert_eq!(world.notices().await, ["scenario_off", "receiver_unknown"]);
+
+    world.mend_keyring();
+    world.look_well().await;
+    assert_eq!(world.stands().await.0, State::Held);
+    assert_eq!(world.notices().await, ["scenario_off", "receiver_unknown", "scenario_off"]);
+}
+
+#[tokio::test]
+async fn a_hold_without_a_row_is_opened_where_nobody_can_be_asked() {
+    let mut world = World::watched().await;
+    let endpoint = world.endpoint().await;
+    assert!(deliveries::turn::hold_for_receiver(&world.table, &endpoint, "its row is gone").await.unwrap());
+    world.break_keyring();
+
+    world.look().await;
+
+    assert_eq!(world.stands().await.0, State::Active);
 }

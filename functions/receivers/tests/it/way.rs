@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deliveries::{
     route,
-    send::{self, Told},
+    send::{self, Sender},
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -32,7 +32,7 @@ impl World {
             to: None,
             origin: Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: "bookings".into(),
                 record: Some(json!({ "id": name }).to_string()),
                 old_record: None,
@@ -45,8 +45,8 @@ impl World {
 
     /// Works on every message, as its function would, until there is none.
     async fn send_all(&self) {
-        let told = Told { stage: "test".into(), ..Told::default() };
-        let deps = send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), told);
+        let sender = Sender { stage: "test".into(), ..Sender::default() };
+        let deps = send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), sender);
         loop {
             let messages: Vec<Job> = self.messages();
             if messages.is_empty() {

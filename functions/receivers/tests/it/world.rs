@@ -21,6 +21,7 @@ use shared::{
     notice::Notice,
     queue::{Kept, Queue},
     receiver::Receiver,
+    secrets::Vault,
     table::Table,
     testing::{person, table, told, vault},
 };
@@ -153,6 +154,21 @@ impl World {
     pub async fn look_well(&mut self) {
         let watched = self.look().await;
         assert_eq!(watched, Watched { answered: 1, ..Watched::default() });
+    }
+
+    /// From now on nothing that was sealed opens, and back.
+    pub fn break_keyring(&mut self) {
+        let keyring = json!({ "current": "k2", "keys": { "k2": "another key than that of the others" } });
+        let platform = serde_json::from_value(json!({ "keyring": keyring })).unwrap();
+        self.watch_with(Vault::given(platform));
+    }
+
+    pub fn mend_keyring(&mut self) {
+        self.watch_with(vault());
+    }
+
+    fn watch_with(&mut self, vault: Vault) {
+        self.deps = Deps::new(self.table.clone(), self.queue.clone(), vault, self.egress.clone());
     }
 
     // ── what came of it ──────────────────────────────────────────────────────

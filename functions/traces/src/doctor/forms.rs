@@ -1,10 +1,8 @@
 //! Forms in which common programs write the same content: the body that came may be in one, the body that was signed in
 //! another. Numbers and texts stay as they are written, and keys in their order, unless the form is about them.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
 use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use shared::raw::canonical;
 
 /// A body in another form, and what that form is: "what was signed is this body …".
 pub struct Rewritten {
@@ -144,29 +142,7 @@ fn text_at(body: &[u8]) -> &[u8] {
 
 /// The JSON, the keys of every object in the order of their bytes.
 fn sorted(body: &[u8]) -> Option<Vec<u8>> {
-    let body = json(body)?;
-    // Nothing deeper than 128 reads, so that what follows does not go deeper either.
-    serde_json::from_slice::<Value>(body).ok()?;
-    sorted_text(std::str::from_utf8(body).ok()?.trim()).map(String::into_bytes)
-}
-
-fn sorted_text(text: &str) -> Option<String> {
-    match text.as_bytes().first()? {
-        b'{' => {
-            let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
-            let mut written = Vec::new();
-            for (name, value) in fields {
-                written.push(format!("{}:{}", serde_json::to_string(&name).ok()?, sorted_text(value.get())?));
-            }
-            Some(format!("{{{}}}", written.join(",")))
-        }
-        b'[' => {
-            let values: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            let written: Option<Vec<String>> = values.into_iter().map(|value| sorted_text(value.get())).collect();
-            Some(format!("[{}]", written?.join(",")))
-        }
-        _ => Some(text.to_owned()),
-    }
+    Some(canonical(std::str::from_utf8(json(body)?).ok()?).into_bytes())
 }
 
 /// Every character beyond ASCII as `\uXXXX`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deliveries::{
     route,
-    send::{self, Told},
+    send::{self, Sender},
 };
 use endpoints::create;
 use jiff::{SignedDuration, Timestamp, Unit};
@@ -92,7 +92,7 @@ impl World {
             to: None,
             origin: Origin::Live,
             content: Content::Booking {
-                operation: "UPDATE".into(),
+                operation: shared::booking::Operation::Update,
                 table: "bookings".into(),
                 record: Some(json!({ "id": name, "status": "confirmed", "total_price": 120.5 }).to_string()),
                 old_record: None,
@@ -129,8 +129,8 @@ impl World {
 
     /// What a function that sends has, when it has just started.
     pub fn sender(&self) -> send::Deps {
-        let told = Told { stage: "test".into(), public_url: PUBLIC_URL.into() };
-        send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), told)
+        let sender = Sender { stage: "test".into(), public_url: PUBLIC_URL.into() };
+        send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), sender)
     }
 
     /// Works on the messages that were sent so far, a second later.

@@ -73,7 +73,7 @@ pub(super) fn description() -> MethodRouter<Arc<World>> {
                 "POST /_control/make/{zone}/scenarios/{id}/runs": [{ "timestamp": "2026-11-20T04:35:44.497Z", "status": 1, "operations": 10, "centicredits": 1_000 }],
                 "POST /_control/make/{zone}/scenarios/{id}/dlqs": ["a reason"],
                 "GET /_control/supabase/{project}": "its rows in numbers, and what became of its webhooks",
-                "PUT /_control/supabase/{project}": { "api_keys": [], "max_rows": 1_000, "webhooks": [{ "url": "http://…", "headers": {}, "tables": [], "events": [], "timeout_ms": 5_000, "delay_ms": 0 }], "loss": "none | all | { next: 3 } | { share: { share: 0.3, seed: 7 } }", "tables": { "bookings": { "id": "uuid | text | bigint | numeric | boolean | timestamptz | jsonb" } } },
+                "PUT /_control/supabase/{project}": { "api_keys": [], "max_rows": 1_000, "webhooks": [{ "url": "http://…", "headers": {}, "tables": [], "events": [], "timeout_ms": 5_000, "delay_ms": 0 }], "loss": "none | all | { next: 3 } | { share: { share: 0.3, seed: 7 } }", "tables": { "bookings": { "id": "uuid | text | bigint | numeric | boolean | timestamptz | jsonb" } }, "row_security": { "bookings": ["b1"] } },
                 "DELETE /_control/supabase/{project}": "forgets it",
                 "POST /_control/supabase/{project}/rows": { "table": "bookings", "operation": "insert | update | delete", "record": { "id": "b1" } },
                 "GET /_control/oauth/{vendor}": "what was handed out, in numbers",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Call, either};
-use query::Query;
+use query::{Condition, Query, Test};
 use table::{Found, Table};
 pub use webhook::{DatabaseHook, Loss, NetResponse};
 use webhook::{Outbox, Outgoing};
@@ -48,6 +48,9 @@ pub struct Project {
     /// Tables made anew, by column and type. A table that is not declared takes on what its rows bring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tables: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    /// Tables whose rows row level security hides from the keys, but for those with these ids; none unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_security: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// What the application does to a row.
@@ -133,6 +136,7 @@ struct State {
     api_keys: Vec<String>,
     max_rows: usize,
     tables: BTreeMap<String, Table>,
+    row_security: BTreeMap<String, Vec<String>>,
     outbox: Outbox,
 }
 
@@ -189,6 +193,7 @@ impl Supabase {
         state.tables.extend(tables);
         state.api_keys = project.api_keys.unwrap_or(std::mem::take(&mut state.api_keys));
         state.max_rows = project.max_rows.unwrap_or(state.max_rows);
+        state.row_security = project.row_security.unwrap_or(std::mem::take(&mut state.row_security));
         state.outbox.set(project.webhooks, project.loss)
     }
 
@@ -238,6 +243,7 @@ impl Supabase {
             api_keys: vec![format!("sb_secret_{name}")],
             max_rows: MAX_ROWS,
             tables: BTreeMap::new(),
+            row_security: BTreeMap::new(),
             outbox: Outbox::default(),
         })
     }
@@ -283,7 +289,11 @@ impl State {
             let message = format!("Could not find the table 'public.{name}' in the schema cache");
             Failure::new(404, "PGRST205", &message, None)
         })?;
-        let query = Query::read(&call.query)?;
+        let mut query = Query::read(&call.query)?;
+        if let Some(shown) = self.row_security.get(name) {
+            // Postgres adds a policy to the query, so that what is hidden is not counted either.
+            query.conditions.push(Condition::Test { column: "id".into(), test: Test::In(shown.clone()) });
+        }
         let found = table.select(name, &query, self.max_rows)?;
         let counted = call.header("prefer").is_some_and(|prefer| prefer.contains("count=exact"));
         Ok(page(&found, query.offset, counted)?)

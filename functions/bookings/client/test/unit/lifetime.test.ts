@@ -42,6 +42,28 @@ test("before its end a connection is replaced, and no event is lost, doubled or 
   assert.equal(world.backend.connects.length, 2);
 });
 
+test("a connection that ends with its token is replaced by one with a fresh token, as soon as there is one", async () => {
+  const tokens: string[] = [];
+  let token = "first";
+  const world = new World({ token: () => (tokens.push(token), token) });
+  const ear = world.follow("b1");
+  await calm();
+  const old = world.backend.last;
+  old.say({ type: "closing", reason: "token_expired", closes_at: "2026-11-21T11:00:00Z", detail: "your token ends" });
+  await pass(150);
+  assert.ok(tokens.length > 2, "it is asked for again and again");
+  assert.equal(world.backend.connects.length, 1, "by the same token nothing would be won");
+  world.backend.publish("booking:b1");
+  token = "second";
+  await pass(61);
+  assert.equal(world.backend.connects.length, 2);
+  assert.equal(old.state, "closed");
+  world.backend.publish("booking:b1");
+  await calm();
+  assert.deepEqual(ear.numbers, [1, 2]);
+  assert.deepEqual(ear.statuses, ["live"]);
+});
+
 test("what the old one missed comes from the new one", async () => {
   const world = new World();
   const ear = world.follow("b1");

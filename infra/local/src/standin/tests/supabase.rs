@@ -99,6 +99,27 @@ async fn a_page_is_cut_by_the_server_and_says_its_range() {
 }
 
 #[tokio::test]
+async fn row_level_security_hides_rows_and_does_not_count_them() {
+    let scene = Scene::open().await;
+    three(&scene.control).await;
+    let all = get(&scene, "?select=id&order=id.asc").await.json();
+    let first = all[0]["id"].as_str().unwrap().to_owned();
+    let hide = async |shown: Vec<String>| {
+        let row_security = Some([("bookings".to_owned(), shown)].into());
+        scene.control.set_project("p1", &Project { row_security, ..Project::default() }).await.unwrap();
+    };
+
+    hide(vec![first.clone()]).await;
+    assert_eq!(get(&scene, "?select=id").await.json(), json!([{ "id": first }]));
+    hide(vec![]).await;
+    let counting = scene.ask(ROWS, &[KEY[0], KEY[1], ("prefer", "count=exact")]).await;
+    assert_eq!((counting.status, counting.header("content-range"), counting.json()), (200, "*/0", json!([])));
+    let ended = Project { row_security: Some([].into()), ..Project::default() };
+    scene.control.set_project("p1", &ended).await.unwrap();
+    assert_eq!(get(&scene, "?select=id&order=id.asc").await.json(), all);
+}
+
+#[tokio::test]
 async fn who_shows_no_key_or_a_wrong_one_is_refused() {
     let scene = Scene::open().await;
     three(&scene.control).await;
