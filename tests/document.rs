@@ -19,6 +19,7 @@ pub fn whole() -> Value {
         automation::Api::openapi(),
         make_operations::Api::openapi(),
         alerts::Api::openapi(),
+        forecasts::Api::openapi(),
         billing::Api::openapi(),
         dashboard::Api::openapi(),
     ] {

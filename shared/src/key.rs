@@ -50,6 +50,7 @@
 //! | entry of a closed month in the register | `ten_…#CLOSED` | `<month>#cli_…` or `<month>#COMPANY` | |
 //! | what was achieved on a day | `ten_…#ACHIEVED` | `<date>` | |
 //! | that a booking or lead was counted as achieved | `ten_…#ACHIEVED#<what>` | `<id>` | |
+//! | credits that there may be in a month | `ten_…` | `ALLOWANCE#cli_…`, `ALLOWANCE#COMPANY` or `ALLOWANCE` | |
 //! | price of credits | `ten_…#RATE` | `<date>`, or `<date>#cli_…` for one client | |
 //! | alert rule | `ten_…#ALERTRULE` | `<kind>#TENANT`, `<kind>#cli_…` or `<kind>#SCENARIO#<scenario>` | |
 //! | alert | `ten_…#ALERT` | `alr_…` | by time: `ten_…#ALERT` / `<time>#alr_…` |
@@ -70,6 +71,7 @@ use crate::{
     achievement::{Achieved, Counted},
     activity::Activity,
     alert::{self, Alert, Rule, Scope as AlertScope},
+    allowance::Allowance,
     apikey::ApiKey,
     automation::{Automation, Runs, Tally},
     booking::{Kept, Link},
@@ -660,6 +662,12 @@ pub fn alerts(tenant: TenantId) -> Range<Alert> {
 /// An alert by the time that it opened; as the end of a stretch, all that opened up to then.
 pub fn alerts_by_time(tenant: TenantId, at: Timestamp, alert: &str) -> Index {
     place(format!("{tenant}#ALERT"), format!("{}#{alert}", moment(at)))
+}
+
+/// How many credits there may be in a month: for an owner, or for all of the tenant.
+pub fn allowance(tenant: TenantId, owner: Option<Owner>) -> Key<Allowance> {
+    let place = owner.map_or_else(|| "ALLOWANCE".into(), |owner| format!("ALLOWANCE#{}", owner_word(owner)));
+    one(tenant.to_string(), place)
 }
 
 // ── statements ───────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 pub mod achievement;
 pub mod activity;
+pub mod allowance;
 pub mod alert;
 pub mod apikey;
 pub mod automation;
