@@ -203,7 +203,6 @@ pub struct Rule {
     /// For what it holds.
     pub scope: Scope,
     /// When it is broken.
-    #[serde(flatten)]
     pub thresholds: Thresholds,
     /// Whether it is watched at all.
     pub enabled: bool,
@@ -334,7 +333,8 @@ pub struct Alert {
     pub tenant: TenantId,
     /// Its id, made of kind and subject.
     pub id: AlertId,
-    /// What it is about.
+    /// What it is about. Rows have a `kind` of their own.
+    #[serde(rename = "alert_kind")]
     pub kind: Kind,
     /// Of what.
     pub subject: Subject,
@@ -408,6 +408,44 @@ mod tests {
             let item = crate::table::item(&rule).unwrap();
             assert_eq!(crate::table::row::<Rule>(item).unwrap(), rule);
             assert_eq!((kind.word().parse(), serde_json::to_value(kind).unwrap()), (Ok(kind), kind.word().into()));
+        }
+    }
+
+    #[test]
+    fn an_alert_survives_its_row() {
+        let (tenant, at) = (TenantId::new(), "2026-11-21T10:00:00Z".parse().unwrap());
+        let subject = Subject { owner: Owner::Company, scenario: Some(Which { by_id: true, scenario: "1".into() }) };
+        for kind in Kind::ALL {
+            let alert = Alert {
+                tenant,
+                id: subject.alert(tenant, kind),
+                kind,
+                subject: subject.clone(),
+                name: "Intake".into(),
+                state: State::Muted,
+                muted_until: Some(at),
+                breach: Breach {
+                    severity: Severity::Critical,
+                    level: 80,
+                    day: Some(Date::constant(2026, 11, 21)),
+                    summary: "80 of 100".into(),
+                    evidence: BTreeMap::from([
+                        ("runs".into(), Value::from(80)),
+                        ("lower_bound_percent".into(), Value::from(10.28)),
+                    ]),
+                },
+                opened_at: at,
+                resolved_at: None,
+                by: Some("somebody".into()),
+                clear: 1,
+                evaluated_at: at,
+                told: true,
+                told_at: Some(at),
+                trace: TraceId::new(),
+                revision: 3,
+            };
+            let item = crate::table::item(&alert).unwrap();
+            assert_eq!(crate::table::row::<Alert>(item).unwrap(), alert);
         }
     }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 mod message;
 mod payload;
 
+pub use message::Email;
 pub use payload::{Context, Form, details, is_of, person};
 
 use crate::{

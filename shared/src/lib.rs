@@ -26,6 +26,7 @@ pub mod key;
 pub mod limit;
 pub mod listener;
 pub mod live;
+pub mod mail;
 pub mod make;
 pub mod metrics;
 pub mod money;

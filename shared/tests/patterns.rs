@@ -19,12 +19,13 @@ use shared::{
     limit::{Limits, Rate},
     listener::{Listener, Presence, Seat, Subscription},
     live::{Channel, Entry, LAST, Numbered, head},
-    make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS},
+    make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS, pull::Pull},
     outcome::{Outcome, Status},
     receiver::{self, Receiver},
     run::{Origin, Run, RunStatus},
-    scenario::Scenario,
+    scenario::{Owner, Scenario},
     secrets::webhook_secret,
+    sheet::{Cell, DayTotal, Sheet, Subject},
     source::{Day, Source, Watched},
     table::{Listed, Page, Table},
     tenant::{Client, Slug, Tenant, Zone},
@@ -81,6 +82,8 @@ async fn every_access_costs_what_the_readme_says() {
     automations(&mut ledger).await;
     usage(&mut ledger).await;
     scenarios(&mut ledger).await;
+    sheets(&mut ledger).await;
+    pulls(&mut ledger).await;
     receivers(&mut ledger).await;
     traces(&mut ledger).await;
     live(&mut ledger).await;
@@ -416,6 +419,51 @@ async fn scenarios(ledger: &mut Ledger) {
     ledger.took("100 scenarios");
     table.list_all(&key::all_unfolded(tenant)).await.expect("they are read");
     ledger.took("days that have to be folded, none");
+}
+
+async fn sheets(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    let (owner, first) = (Owner::Client(ClientId::new()), Date::constant(2026, 11, 1));
+    let cell = Cell { operations: 1_234, centicredits: Some(123_450), succeeded: 120, failed: 3, ..Cell::default() };
+    let subject = |n: usize| Subject { operation_type: OperationType::Call, by_id: true, scenario: format!("{n:06}") };
+    let cells: BTreeMap<_, _> = (0..20).map(|n| (subject(n), cell.clone())).collect();
+    let days: Vec<Date> = first.series(1.day()).take(30).collect();
+    for date in &days {
+        let sheet = Sheet { tenant, owner, date: *date, nth: 0, cells: cells.clone(), told_at: None };
+        table.put(&DayTotal::of(&sheet)).await.expect("its totals");
+        table.put(&sheet).await.expect("a sheet");
+        let day = table.change(key::achieved(tenant, *date)).or_new().set("tenant", tenant).set("date", *date);
+        day.add("booking_confirmed", 1).send().await.expect("an achievement");
+    }
+    ledger.prepared();
+    table.list_all(&key::sheets(tenant, owner, first, days[29])).await.expect("they are read");
+    ledger.took("what 20 scenarios did on 30 days");
+    table.list_all(&key::day_totals(tenant, owner, first, days[29])).await.expect("they are read");
+    ledger.took("an owner's totals of 30 days");
+    table.list_all(&key::all_achieved(tenant, first, days[29])).await.expect("they are read");
+    ledger.took("what was achieved on 30 days");
+    table.list_all(&key::rates(tenant)).await.expect("they are read");
+    ledger.took("what credits cost");
+    table.list_all(&key::all_closed(tenant)).await.expect("they are read");
+    ledger.took("months that are closed, none");
+}
+
+async fn pulls(ledger: &mut Ledger) {
+    let (table, now) = (ledger.table.clone(), Timestamp::constant(1_795_253_400, 123_456_789));
+    for _ in 0..100 {
+        Pull::for_new_account(&table, TenantId::new(), now).send().await.expect("a pull");
+    }
+    ledger.prepared();
+    let due = table.list_index(&key::pulls(now), 100).await.expect("they are listed");
+    assert_eq!(due.len(), 100);
+    ledger.took("pulls that are due, 100");
+    let (tenant, until) = (due[0].tenant().expect("a tenant"), now + SignedDuration::from_secs(90));
+    let claim = table.change(key::make_pull(tenant)).set("busy_until", until.as_millisecond());
+    claim.index(Some(key::pulls(until))).when("gsi1sk", &due[0].place).send().await.expect("it is claimed");
+    ledger.took("claim one for a turn");
+    let put_down = table.change(key::make_pull(tenant)).set("failures", 1).when("revision", 1);
+    put_down.send().await.expect("it is put down");
+    ledger.took("put down a page of it");
 }
 
 async fn receivers(ledger: &mut Ledger) {

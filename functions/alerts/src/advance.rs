@@ -55,12 +55,19 @@ pub struct Look<'a> {
     pub today: Date,
 }
 
+impl Look<'_> {
+    /// Whether its rule is muted.
+    fn hushes(&self) -> bool {
+        self.muted_until.is_some_and(|until| until > self.hour)
+    }
+}
+
 /// The alert as it is after an evaluation, and what is told of it; nothing where nothing changes.
 pub fn advance(known: Option<&Alert>, breach: Option<Breach>, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
     match (known.filter(|alert| alert.is_on()), breach) {
         (None, None) => None,
         (None, Some(breach)) => Some(open(known, breach, look)),
-        (Some(alert), Some(breach)) if alert.breach.day != breach.day => Some(end(alert, None, look.hour)),
+        (Some(alert), Some(breach)) if alert.breach.day != breach.day => Some(over(alert, look)),
         (Some(alert), Some(breach)) => goes_on(alert, breach, look),
         (Some(alert), None) => clears(alert, look),
     }
@@ -68,7 +75,7 @@ pub fn advance(known: Option<&Alert>, breach: Option<Breach>, look: &Look<'_>) -
 
 fn open(known: Option<&Alert>, breach: Breach, look: &Look<'_>) -> (Alert, Option<Change>) {
     let told_at = known.and_then(|alert| alert.told_at);
-    let muted = look.muted_until.filter(|until| *until > look.hour);
+    let muted = look.muted_until.filter(|_| look.hushes());
     let tells = muted.is_none() && may_tell(told_at, &breach, look.hour);
     let alert = Alert {
         tenant: look.tenant,
@@ -108,7 +115,7 @@ fn goes_on(alert: &Alert, breach: Breach, look: &Look<'_>) -> Option<(Alert, Opt
     if next.state == State::Muted && next.muted_until.is_none_or(|until| until <= look.hour) {
         (next.state, next.muted_until) = (State::Open, None);
     }
-    let hushed = next.state == State::Muted || look.muted_until.is_some_and(|until| until > look.hour);
+    let hushed = next.state == State::Muted || look.hushes();
     if escalates && next.state == State::Acknowledged {
         (next.state, next.by) = (State::Open, None);
     }
@@ -138,15 +145,21 @@ fn clears(alert: &Alert, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
         return None;
     }
     if alert.clear + 1 >= CLEAR {
-        return Some(end(alert, None, look.hour));
+        return Some(over(alert, look));
     }
     let next = Alert { clear: alert.clear + 1, evaluated_at: look.hour, revision: alert.revision + 1, ..alert.clone() };
     Some((next, None))
 }
 
-/// The alert, ended. That it has is told to those who were told that it opened, unless it is muted.
+fn over(alert: &Alert, look: &Look<'_>) -> (Alert, Option<Change>) {
+    let (next, change) = end(alert, None, look.hour);
+    (next, change.filter(|_| !look.hushes()))
+}
+
+/// The alert, ended. That it has is told to those who were told that it opened, unless it is muted still.
 pub fn end(alert: &Alert, by: Option<String>, at: Timestamp) -> (Alert, Option<Change>) {
-    let tells = alert.told && alert.state != State::Muted;
+    let muted = alert.state == State::Muted && alert.muted_until.is_some_and(|until| until > at);
+    let tells = alert.told && !muted;
     let next = Alert {
         state: State::Resolved,
         muted_until: None,

@@ -141,7 +141,7 @@ fn status(stopped: bool, facts: &Facts<'_>, now: &Moment) -> Option<Breach> {
     let (status, gone, since) = match told {
         Some(told) => {
             let gone = told.gone_since.filter(|gone| *gone <= now.at);
-            (told.status, gone.is_some(), Moment::of(&facts.book.zone, gone.unwrap_or(told.at)).date)
+            (told.status, gone.is_some(), Moment::place(&facts.book.zone, gone.unwrap_or(told.at)).0)
         }
         None => {
             let (date, cell) = stated_day(known, now)?;
@@ -151,7 +151,9 @@ fn status(stopped: bool, facts: &Facts<'_>, now: &Moment) -> Option<Breach> {
     };
     let was_in_use = || {
         let week = days_before(since, IN_USE_DAYS)..=since;
-        known.days.range(week).any(|(_, cell)| cell.succeeded + cell.warned + cell.failed > 0)
+        let ran = |(_, cell): (_, &Cell)| cell.succeeded + cell.warned + cell.failed > 0;
+        // What it did before it was stopped is forgotten sooner than that it was.
+        facts.open_since.is_some() || known.days.range(week).any(ran)
     };
     let what = match status {
         _ if gone => "Make.com does not know it any more",
@@ -232,17 +234,25 @@ fn missing_sync(by_hour: u8, least: u8, facts: &Facts<'_>, now: &Moment) -> Opti
     // Before that hour the day before the last one is the latest that has to be there.
     let today = if now.clock >= by_hour { now.date } else { days_before(now.date, 1) };
     let due = days_before(today, 1);
-    let stated = &facts.days()?.stated;
-    let before = (1..=7).filter(|days| stated.contains(&days_before(due, *days))).count();
-    if before >= usize::from(least) && !stated.contains(&due) {
+    let (stated, zone) = (&facts.days()?.stated, &facts.book.zone);
+    // One that is open tells of all days since, and of what was usual before the first.
+    let opened = facts.open_since.map(|since| days_before(Moment::place(zone, since).0, 1));
+    let first = opened.map_or(due, |opened| opened.min(due));
+    let before = (1..=7).filter(|days| stated.contains(&days_before(first, *days))).count();
+    if before >= usize::from(least) && stated.range(first..=due).next().is_none() {
         return breach(
             Severity::Warning,
-            format!("nothing was synced for {due}; {before} of the seven days before were"),
-            [("date", json!(due)), ("synced_of_seven", json!(before)), ("by_hour", json!(by_hour))],
+            format!("nothing was synced since {first}; {before} of the seven days before were"),
+            [
+                ("date", json!(due)),
+                ("since", json!(first)),
+                ("synced_of_seven", json!(before)),
+                ("by_hour", json!(by_hour)),
+            ],
         );
     }
     let pull = facts.book.pull.as_ref().filter(|_| facts.subject.owner == Owner::Company)?;
-    let morning = begin(&facts.book.zone, today, 0);
+    let morning = begin(zone, today, 0);
     if pull.since >= morning || pull.last_success_at.is_some_and(|at| at >= morning) {
         return None;
     }
@@ -293,8 +303,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle() {
-        let of =
-            |values: &[i64]| median(&mut values.iter().copied().map(Decimal::from).collect::<Vec<_>>()).to_string();
-        assert_eq!([of(&[]), of(&[3]), of(&[9, 1, 4]), of(&[9, 1, 4, 5])], ["0", "3", "4", "4.5"]);
+        let of = |values: &[i64]| median(&mut values.iter().copied().map(Decimal::from).collect::<Vec<_>>());
+        let middles = [0, 30, 40, 45].map(|tenths| Decimal::new(tenths, 1));
+        assert_eq!([of(&[]), of(&[3]), of(&[9, 1, 4]), of(&[9, 1, 4, 5])], middles);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     book::{Book, Reach},
     engine, evaluate,
     moment::Moment,
-    rules,
+    rules::{self, Rules},
 };
 
 /// So far back it is rehearsed.
@@ -80,7 +80,7 @@ pub struct Rehearsed {
     to: Timestamp,
     /// Hours that were judged.
     hours: usize,
-    /// Scenarios, or clients and the company, that the rule would hold for.
+    /// Scenarios, or clients and the company, that the rule would hold for: those that have no narrower one.
     subjects: usize,
     /// Notices that would have gone out, of openings and ends.
     notices: usize,
@@ -134,7 +134,10 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         let from = moments.first().map_or(today, |moment| moment.date);
         let reach = Reach::past(thresholds.kind(), from, today);
         let book = Book::read(&deps.table, tenant, zone, today, &scope, reach).await?;
-        Ok(Reply::ok(rehearse(&book, tenant, &thresholds, &moments)))
+        let rules = Rules::read(&deps.table, tenant).await?;
+        let mut subjects = book.subjects(thresholds.kind());
+        subjects.retain(|subject| rules.leave(thresholds.kind(), subject, &scope));
+        Ok(Reply::ok(rehearse(&book, tenant, &subjects, &thresholds, &moments)))
     })
     .await
 }
@@ -162,10 +165,15 @@ fn moments(zone: &tenant::Zone, kind: Kind, now: Timestamp) -> Vec<Moment> {
     }
 }
 
-fn rehearse(book: &Book, tenant: TenantId, thresholds: &Thresholds, moments: &[Moment]) -> Rehearsed {
-    let subjects = book.subjects(thresholds.kind());
+fn rehearse(
+    book: &Book,
+    tenant: TenantId,
+    subjects: &[Subject],
+    thresholds: &Thresholds,
+    moments: &[Moment],
+) -> Rehearsed {
     let (mut alerts, mut notices) = (Vec::new(), 0);
-    for subject in &subjects {
+    for subject in subjects {
         let name = book.name(subject);
         let mut known: Option<Alert> = None;
         let mut nth = 0;

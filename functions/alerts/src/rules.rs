@@ -74,17 +74,26 @@ impl Rules {
     /// The one that holds for a subject, unless it is off: its scenario's, else its client's, else the tenant's, else the
     /// usual one.
     pub fn on(&self, kind: Kind, subject: &Subject) -> Option<InForce<'_>> {
-        let scenario = subject.scenario.as_ref().filter(|which| which.by_id);
-        let scenario = scenario.map(|Which { scenario, .. }| Scope::Scenario(scenario.clone()));
-        let client = subject.owner.client().map(Scope::Client);
-        let scopes = [scenario, client, Some(Scope::Tenant)];
-        match scopes.into_iter().flatten().find_map(|scope| self.made.get(&(kind, scope))) {
+        match scopes(subject).find_map(|scope| self.made.get(&(kind, scope))) {
             Some(rule) => {
                 rule.enabled.then_some(InForce { thresholds: &rule.thresholds, muted_until: rule.muted_until })
             }
             None => Some(InForce { thresholds: self.usual.get(&kind)?, muted_until: None }),
         }
     }
+
+    /// Whether one for a scope would hold for a subject in it: nobody has made a narrower one.
+    pub fn leave(&self, kind: Kind, subject: &Subject, to: &Scope) -> bool {
+        !scopes(subject).take_while(|scope| scope != to).any(|scope| self.made.contains_key(&(kind, scope)))
+    }
+}
+
+/// The scopes that hold a subject, the narrowest first.
+fn scopes(subject: &Subject) -> impl Iterator<Item = Scope> {
+    let scenario = subject.scenario.as_ref().filter(|which| which.by_id);
+    let scenario = scenario.map(|Which { scenario, .. }| Scope::Scenario(scenario.clone()));
+    let client = subject.owner.client().map(Scope::Client);
+    [scenario, client, Some(Scope::Tenant)].into_iter().flatten()
 }
 
 /// 404 where a scope is of something that the tenant does not have.

@@ -44,7 +44,8 @@ pub fn reply(view: &MonthView) -> Result<Reply> {
     }
     rows.extend(totals(view, "balance", None, &view.balance));
 
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    // RFC 4180, section 2: lines end with CR LF.
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).map_err(|cause| Error::internal("a line of CSV", cause))?;
     }

@@ -18,9 +18,11 @@ use shared::{
     delivery::{Delivery, GRACE, Job, State},
     egress::Egress,
     endpoint::Endpoint,
+    event::Form,
     id::{DeliveryId, EndpointId, TenantId},
     key,
     limit::{Drawn, Limits, Rate},
+    mail::Mail,
     metrics,
     queue::Queue,
     secrets::Vault,
@@ -37,6 +39,7 @@ pub struct Deps {
     queue: Queue,
     vault: Vault,
     egress: Egress,
+    mail: Mail,
     stage: String,
     public_url: String,
     limits: Limits,
@@ -50,20 +53,23 @@ pub struct Sender {
     pub stage: String,
     /// The address of our API, for links that come back; none where it is empty.
     pub public_url: String,
+    /// The way out by e-mail.
+    pub mail: Mail,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
         let queue = aws.queue("DELIVERY_QUEUE_URL")?;
-        let sender = Sender { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL") };
+        let sender = Sender { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL"), mail: aws.mail() };
         Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, sender))
     }
 
     /// With what it is given.
     pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, sender: Sender) -> Self {
-        let Sender { stage, public_url } = sender;
-        Self { table, queue, vault, egress, stage, public_url, limits: Limits::default(), endpoints: Mutex::default() }
+        let Sender { stage, public_url, mail } = sender;
+        let (limits, endpoints) = (Limits::default(), Mutex::default());
+        Self { table, queue, vault, egress, mail, stage, public_url, limits, endpoints }
     }
 
     /// The endpoint, perhaps as it was a moment ago.
@@ -127,7 +133,11 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
         return park(&deps.table, &delivery).await;
     }
     let who = endpoint.id.to_string();
-    let rate = Rate::MAKE.slowed(endpoint.pace);
+    let rate = match endpoint.form {
+        Form::Email => Rate::MAIL,
+        _ => Rate::MAKE,
+    };
+    let rate = rate.slowed(endpoint.pace);
     let pace = deps.limits.draw(&deps.table, tenant, &who, rate, now.as_millisecond());
     if let Drawn::Wait(ms) = pace.await? {
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;

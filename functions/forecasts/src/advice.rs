@@ -26,6 +26,9 @@ use ledger::Ledger;
 /// So many days before today are looked at.
 const BACK: i64 = 30;
 
+/// So many suggestions are told; an answer may have 6 MB (Lambda quotas), and nobody reads more.
+const MOST: usize = 500;
+
 /// Suggestions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageAdvice)]
@@ -36,7 +39,7 @@ pub struct Advices {
     /// The last one: yesterday.
     #[schema(value_type = String, format = Date)]
     to: Date,
-    /// Those that save the most credits first.
+    /// Those that save the most credits first; 500 at most.
     suggestions: Vec<Suggestion>,
 }
 
@@ -61,7 +64,7 @@ pub struct Suggestion {
 #[serde(rename_all = "snake_case")]
 #[schema(as = UsageSuggestionKind)]
 pub enum Kind {
-    /// At least 100 runs, four of five of which ended well and did nothing, on a schedule.
+    /// At least 100 runs, four of five of which ended well and did nothing, of a scenario that no webhook and no call starts.
     PollingFindsNothing,
     /// At least 20 runs, failures on three days or more, and of 95 % certainty more than 5 % of them.
     ErrorsRepeat,
@@ -184,6 +187,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 
     let ledger = Ledger::read(&deps.table, person.tenant, &whose.owners, (from, to), call.now, rates).await?;
     let mut suggestions = rules::all(&ledger);
+    suggestions.truncate(MOST);
     ledger.tell_hours(&deps.table, &mut suggestions).await?;
 
     let advice = Advices { from, to, suggestions };

@@ -1,6 +1,6 @@
 //! The month's end: what was, and what is to come of it.
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use rust_decimal::{Decimal, RoundingStrategy, prelude::FromPrimitive};
 use serde::Serialize;
 use shared::{money::Amount, statement::Month};
@@ -23,34 +23,43 @@ pub struct Ahead {
     high: Amount,
 }
 
-/// The days of the month that are to come, today the first of them.
+/// The days of a month that are to come, today among them.
 pub struct Rest {
     /// The month.
     pub month: Month,
     /// Today.
     pub today: Date,
+    /// The first day that is not known whole: today, or yesterday.
+    pub open: Date,
 }
 
 impl Rest {
     /// Of the month that a day lies in.
-    pub fn of(today: Date) -> Self {
-        Self { month: Month::of(today), today }
+    pub fn of(today: Date, open: Date) -> Self {
+        Self { month: Month::of(today), today, open }
     }
 
-    /// The days that are over.
+    /// The days that are known.
     pub fn past(&self) -> impl Iterator<Item = Date> {
-        self.month.days().take_while(|date| *date < self.today)
+        self.month.days().take_while(|date| *date < self.open)
     }
 
-    /// The days to come.
-    pub fn days(&self) -> impl Iterator<Item = Date> {
-        self.month.days().skip_while(|date| *date < self.today)
+    /// The days up to today.
+    pub fn so_far(&self) -> impl Iterator<Item = Date> {
+        self.month.days().take_while(|date| *date <= self.today)
     }
 
-    /// What the month comes to, by what was and by the series that hold from a day on, the first of them from today. Nothing
-    /// where one of them is too short to tell, or none tells of anything; one without anything goes on like that.
-    pub fn ahead(&self, so_far: f64, today: f64, series: &[(Date, Days)]) -> Option<Totals> {
-        let count = self.days().count();
+    /// The days to come, each with how many days it lies after the first that is not known.
+    pub fn to_come(&self) -> impl Iterator<Item = (usize, Date)> {
+        let days = self.open.series(1.day()).enumerate().take_while(|(_, date)| *date <= self.month.last());
+        days.skip_while(|(_, date)| Month::of(*date) != self.month)
+    }
+
+    /// What the month comes to, by what days have used and by the series that hold from a day on, the first of them from
+    /// today. Nothing where one of them is too short to tell, or none tells of anything; one without anything goes on like
+    /// that.
+    pub fn ahead(&self, used: impl Fn(Date) -> f64, series: &[(Date, Days)]) -> Option<Totals> {
+        let count = self.to_come().last().map_or(0, |(day, _)| day + 1);
         let (mut expected, mut paths): (Vec<f64>, Paths) = (Vec::new(), vec![Vec::new(); PATHS]);
         for (nth, (from, days)) in series.iter().enumerate() {
             let fit = days.fit();
@@ -59,10 +68,10 @@ impl Rest {
             }
             let until = series.get(nth + 1).map(|(next, _)| *next);
             let own = fit.as_ref().map(|fit| fit.paths(count));
-            let holds = |date: &Date| date >= from && until.is_none_or(|next| *date < next);
-            for (day, _) in self.days().enumerate().filter(|(_, date)| holds(date)) {
-                // Today has used what it has, whatever was expected of it.
-                let least = if day == 0 { today } else { 0.0 };
+            let holds = |date: Date| (nth == 0 || date >= *from) && until.is_none_or(|next| date < next);
+            for (day, date) in self.to_come().filter(|(_, date)| holds(*date)) {
+                // What was used was used, whatever was expected.
+                let least = if date <= self.today { used(date) } else { 0.0 };
                 expected.push(fit.as_ref().map_or(0.0, |fit| fit.expected(day)).max(least));
                 for (nth, path) in paths.iter_mut().enumerate() {
                     path.push(own.as_ref().map_or(0.0, |own| own[nth][day]).max(least));
@@ -70,6 +79,7 @@ impl Rest {
             }
         }
         let is_known = series.iter().any(|(_, days)| days.known() > 0);
+        let so_far = self.past().map(used).sum();
         is_known.then_some(Totals { so_far, expected, paths })
     }
 }
@@ -94,7 +104,7 @@ impl Totals {
         Ahead { value: amount(value), low: amount(low.min(value)), high: amount(high.max(value)) }
     }
 
-    /// The day on which the sum reaches a limit, today being 0: early, as expected, and late.
+    /// The day to come on which the sum reaches a limit, from 0: early, as expected, and late.
     pub fn reached(&self, limit: f64) -> [Option<usize>; 3] {
         let reached = |days: &Vec<f64>| {
             let mut sum = self.so_far;

@@ -1,8 +1,8 @@
 //! `GET /api/v1/make-operations/forecast`: where the month ends.
 
 use http::header;
-use jiff::{ToSpan, civil::Date};
-use rust_decimal::{Decimal, prelude::ToPrimitive};
+use jiff::civil::Date;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use shared::{
     Result,
@@ -37,7 +37,8 @@ pub struct Forecast {
     client_id: Option<ClientId>,
     #[schema(example = "2026-11")]
     month: String,
-    /// The last day that is over; null on the first of the month.
+    /// The last day that is known whole: yesterday, or the day before as long as nothing was told since yesterday ended. Null
+    /// where there is none in this month.
     #[schema(value_type = Option<String>, format = Date)]
     known_until: Option<Date>,
     /// The tenant's time zone: days are cut in it.
@@ -107,10 +108,10 @@ pub struct AllowanceAhead {
     credits_per_month: Option<Amount>,
     /// The version, for `If-Match` where it is set.
     etag: String,
-    /// The day of this month on which it is reached, as expected; null where it is not.
+    /// The day of this month on which it was reached, or is expected to be; null where on none.
     #[schema(value_type = Option<String>, format = Date)]
     reached_on: Option<Date>,
-    /// In one of ten months it is reached before this day; null where not.
+    /// In one of ten months it is reached before this day; null where in fewer it is reached at all.
     #[schema(value_type = Option<String>, format = Date)]
     reached_earliest: Option<Date>,
     /// In one of ten months it is reached after this day, or not at all: then null.
@@ -126,9 +127,9 @@ pub struct AllowanceAhead {
 /// A day to come is expected at level × weekday. The weekday's share is the median, over the last eight weeks, of the day
 /// over the mean of the seven days around it, drawn towards 1 by as much of its spread as noise explains. The level is
 /// smoothed exponentially: level += 0.15 · (day − level × weekday). Today counts with what is expected of a whole day, or with
-/// what it has used already where that is more. The interval: 400 paths of the same recursion with blocks of seven of its own
-/// errors of the past, widened by half; between the 10th and the 90th of 100. Costs are forecast at the prices of the days to
-/// come. With fewer than 14 days since the first with usage there is no forecast: `"basis": "too_little"`.
+/// what it has used already where that is more; so does yesterday as long as nothing was told since it ended. The interval:
+/// 400 paths of the same recursion with blocks of its own errors of the past, each with either sign; between the 10th and the
+/// 90th of 100. Costs are forecast at the prices of the days to come. With fewer than 14 days since the first with usage there is no forecast: `"basis": "too_little"`.
 ///
 /// After Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, sections 8.1, 8.7 and 11.4. Held
 /// against last week's mean on made series, the error of the rest of a month is a fifth less; the area's README has the
@@ -151,22 +152,21 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     query.build(|| Some(()))?;
     let whose = Whose::find(&deps.table, &person, named).await?;
     let zone = tenant::zone(&deps.table, person.tenant).await?;
-    let today = call.now.to_zoned(zone.rules().clone()).date();
+    let now = call.now.to_zoned(zone.rules().clone());
     let rates = deps.table.list_all(&key::rates(person.tenant)).await?.into();
-    let history = History::read(&deps.table, person.tenant, &whose.owners, today, rates).await?;
+    let history = History::read(&deps.table, person.tenant, &whose.owners, &now, rates).await?;
 
     let forecast = forecast(deps, &person, &whose, &history, zone).await?;
 
-    Ok(Reply::ok(forecast).header(header::CACHE_CONTROL, "private, max-age=300").tagged(&call))
+    Ok(Reply::ok(forecast).header(header::CACHE_CONTROL, "private, max-age=30").tagged(&call))
 }
 
 async fn forecast(deps: &Deps, person: &Person, whose: &Whose, history: &History, zone: Zone) -> Result<Forecast> {
-    let rest = Rest::of(history.today);
+    let rest = Rest::of(history.today, history.open);
     let noted = deps.table.list_all(&key::all_unfolded(person.tenant)).await?.into_iter().map(|note| note.date);
     let operations = history.series(|sums| sums.operations);
     let figures = |figure: fn(&Sums) -> u64, days: &Days| {
-        let so_far = rest.past().map(|date| figure(&history.sums(date))).sum::<u64>();
-        rest.ahead(so_far as f64, figure(&history.sums(rest.today)) as f64, &[(rest.today, days.clone())])
+        rest.ahead(|date| figure(&history.sums(date)) as f64, &[(rest.today, days.clone())])
     };
     let credits = figures(|sums| sums.centicredits, &history.series(|sums| sums.centicredits));
     let allowance = match (whose.one, whose.is_all) {
@@ -181,7 +181,7 @@ async fn forecast(deps: &Deps, person: &Person, whose: &Whose, history: &History
         None => None,
     };
     let operations_ahead = figures(|sums| sums.operations, &operations);
-    let so_far = rest.past().chain([rest.today]).fold(Sums::default(), |mut sums, date| {
+    let so_far = rest.so_far().fold(Sums::default(), |mut sums, date| {
         sums += history.sums(date);
         sums
     });
@@ -206,17 +206,12 @@ async fn forecast(deps: &Deps, person: &Person, whose: &Whose, history: &History
 fn costs(rest: &Rest, history: &History) -> Vec<CostAhead> {
     let changes = history.prices_change(rest.month.last());
     let cost = |currency: String| {
-        let so_far: Decimal = rest.past().map(|date| history.cost(date, &currency)).sum();
-        let today = history.cost(rest.today, &currency);
         let series: Vec<_> = changes.iter().map(|date| (*date, history.priced(&currency, *date))).collect();
-        let totals = rest.ahead(number(so_far), number(today), &series)?;
-        Some(CostAhead { ahead: totals.shown(4, 1.0), currency })
+        let used = |date| history.cost(date, &currency).to_f64().unwrap_or_default();
+        let ahead = rest.ahead(used, &series)?.shown(4, 1.0);
+        Some(CostAhead { ahead, currency })
     };
     history.currencies(rest.month.last()).into_iter().filter_map(cost).collect()
-}
-
-fn number(amount: Decimal) -> f64 {
-    amount.to_f64().unwrap_or_default()
 }
 
 fn allowance_ahead(
@@ -226,19 +221,15 @@ fn allowance_ahead(
     credits: Option<&Totals>,
 ) -> AllowanceAhead {
     let limit = allowance.and_then(|allowance| allowance.centicredits);
-    let reached = limit.zip(credits).map(|(limit, credits)| {
-        // On a day that is over it was reached, whatever is to come.
+    let reached = limit.map(|limit| {
+        // What was used was used, whatever is to come.
         let mut sum = 0;
-        let past = rest.past().find(|date| {
+        let was = rest.so_far().find(|date| {
             sum += history.sums(*date).centicredits;
             sum >= limit
         });
-        match past {
-            Some(date) => [Some(date); 3],
-            None => credits
-                .reached(limit as f64)
-                .map(|day| Some(rest.today.saturating_add(i64::try_from(day?).ok()?.days()))),
-        }
+        let will = || Some(credits?.reached(limit as f64).map(|day| Some(rest.to_come().nth(day?)?.1)));
+        was.map(|date| [Some(date); 3]).or_else(will).unwrap_or_default()
     });
     let [reached_earliest, reached_on, reached_latest] = reached.unwrap_or_default();
     AllowanceAhead {

@@ -5,14 +5,18 @@
 //!          towards 1 by as much of its spread as noise explains (James and Stein's positive part)
 //! level    simple exponential smoothing: level += 0.15 · (day − level · profile)
 //! forecast of a day: level · profile
-//! interval 400 paths of the same recursion, fed with blocks of seven of its own errors, as shares of the level and widened
-//!          by half, for level and profile are estimates, too; the 10th and the 90th of 100
+//! interval 400 paths of the same recursion, fed with blocks of its own errors, as shares of the level, each block with
+//!          either sign; the 10th and the 90th of 100
 //! ```
 //!
+//! A block has seven errors, fewer where eight weeks are not known yet. Either sign, for whatever drift the errors have is
+//! not in the forecast: it may go on, or turn. Errors are widened by 1 + 3 / their number: level and profile were made of
+//! the same few days.
+//!
 //! Sources: R. J. Hyndman, G. Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, sections 8.1 (simple
-//! exponential smoothing), 5.5 and 8.7 (intervals from bootstrapped errors), 11.4 (blocks). The smoothing of 0.15 and the
-//! widening are those that the back-test (`tests/it/backtest.rs`) likes best: of 0.1 to 0.3, 0.15 is the one that is no worse
-//! than last week's mean on any series and among the best of all.
+//! exponential smoothing), 5.5 and 8.7 (intervals from bootstrapped errors), 11.4 (blocks); C. F. J. Wu, Jackknife, bootstrap
+//! and other resampling methods in regression analysis, 1986 (signs). The smoothing is the one that the back-test
+//! (`tests/it/backtest.rs`) likes best: with 0.12 some series are worse than last week's mean, with 0.2 others are.
 
 /// Fewer days tell nothing: two weeks have each weekday twice.
 pub const FEWEST: usize = 14;
@@ -20,10 +24,10 @@ pub const FEWEST: usize = 14;
 const SMOOTHING: f64 = 0.15;
 /// Paths of the interval.
 pub const PATHS: usize = 400;
-/// Days of a block.
-const BLOCK: usize = 7;
-/// Errors of the past make wider ones of the future.
-const WIDENED: f64 = 1.5;
+/// Days of a week, and of a block at most.
+const WEEK: usize = 7;
+/// Errors are wider by this over their number.
+const WIDENED: f64 = 3.0;
 /// The share of paths below the interval, and above it.
 const TAIL: f64 = 0.1;
 
@@ -72,11 +76,11 @@ impl Days {
 impl Fit {
     fn of(days: &Days) -> Self {
         let profile = profile(days);
-        let (first, rest) = days.values.split_at(BLOCK);
+        let (first, rest) = days.values.split_at(WEEK);
         let mut level = mean(first);
         let mut errors = Vec::with_capacity(rest.len());
         for (n, value) in rest.iter().enumerate() {
-            let error = value - level * profile[(days.weekday + BLOCK + n) % 7];
+            let error = value - level * profile[(days.weekday + WEEK + n) % 7];
             errors.push(if level > 0.0 { error / level } else { 0.0 });
             level = (level + SMOOTHING * error).max(0.0);
             if level <= 0.0 {
@@ -98,17 +102,19 @@ impl Fit {
     /// What so many days may come to. The same days make the same paths.
     pub fn paths(&self, days: usize) -> Paths {
         let mut dice = Dice(0x5eed);
-        let begins = self.errors.len().saturating_sub(BLOCK - 1).max(1);
+        let count = self.errors.len();
+        let length = (count / WEEK).clamp(1, WEEK);
+        let widened = 1.0 + WIDENED / count as f64;
         let path = |_| {
             let mut level = self.level;
             let mut path = Vec::with_capacity(days);
-            let mut block = 0;
+            let (mut block, mut sign) = (0, 1.0);
             for day in 0..days {
-                if day % BLOCK == 0 {
-                    block = dice.below(begins);
+                if day % length == 0 {
+                    block = dice.below(count);
+                    sign = if dice.below(2) == 0 { 1.0 } else { -1.0 };
                 }
-                let share = self.errors.get(block + day % BLOCK).copied().unwrap_or_default();
-                let error = WIDENED * share * level;
+                let error = sign * widened * level * self.errors[(block + day % length) % count];
                 path.push((level * self.weight(day) + error).max(0.0));
                 level = (level + SMOOTHING * error).max(0.0);
             }
@@ -133,10 +139,13 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 /// How the weekdays differ, as shares of their mean.
 fn profile(days: &Days) -> [f64; 7] {
     let mut shares: [Vec<f64>; 7] = Default::default();
-    for (n, week) in days.values.windows(7).enumerate() {
-        let mean = mean(week);
+    let last = days.values.len() - WEEK;
+    for (n, value) in days.values.iter().enumerate() {
+        // At both ends the week that is there.
+        let begins = n.saturating_sub(WEEK / 2).min(last);
+        let mean = mean(&days.values[begins..begins + WEEK]);
         if mean > 0.0 {
-            shares[(days.weekday + n + 3) % 7].push(week[3] / mean);
+            shares[(days.weekday + n) % 7].push(value / mean);
         }
     }
     if shares.iter().any(|shares| shares.len() < 2) {
@@ -154,11 +163,11 @@ fn profile(days: &Days) -> [f64; 7] {
     raw.map(|share| 1.0 + kept * (share - 1.0))
 }
 
-/// π/2 · σ²/n, with σ from the median distance to the median: single days that are quite different do not move it.
+/// π/2 · σ²/n, with σ from the middle half of them: single days that are quite different do not move it.
 fn variance_of_median(values: &[f64]) -> f64 {
-    let middle = median(values);
-    let distances: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    let deviation = 1.4826 * median(&distances);
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let deviation = (quantile(&values, 0.75) - quantile(&values, 0.25)) / 1.349;
     std::f64::consts::FRAC_PI_2 * deviation * deviation / values.len() as f64
 }
 

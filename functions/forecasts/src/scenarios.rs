@@ -53,48 +53,44 @@ pub async fn limits(table: &Table, tenant: TenantId, owner: Owner, rest: &Rest) 
             }
         }
     }
-    let known = known(table, tenant, used.keys().copied()).await?;
+    let known = known(table, tenant, used.keys().copied().collect()).await?;
     let mut limits = Vec::new();
     for (id, used) in used {
         let (known, stated) = (known.get(id), stated.get(id));
         let limit = known.and_then(|known| known.daily_limit).or(stated.and_then(|(_, limit)| *limit));
-        let Some(operations_limit) = limit else { continue };
+        let Some(operations_limit) = limit.filter(|limit| *limit > 0) else { continue };
         let name = known.map(|known| known.name.as_str()).or(stated.map(|(name, _)| *name));
         let used_today = used.get(&rest.today).copied().unwrap_or_default();
         let expected = expected(&used, from, rest);
-        let reached = |n: &u64| *n >= operations_limit;
-        let day = expected.as_ref().and_then(|days| days.iter().position(reached));
-        let day = if used_today >= operations_limit { Some(0) } else { day };
+        let days = expected.iter().flatten().filter(|(date, _)| *date >= rest.today);
+        let reached_on = days.clone().find(|(_, n)| *n >= operations_limit).map(|(date, _)| *date);
         limits.push(ScenarioLimit {
             scenario_id: id.into(),
             scenario_name: name.unwrap_or(id).into(),
             operations_limit,
             used_today,
-            expected_most: expected.and_then(|days| days.into_iter().max()),
-            reached_on: day.and_then(|day| rest.days().nth(day)),
+            expected_most: days.map(|(_, n)| *n).max(),
+            reached_on: if used_today >= operations_limit { Some(rest.today) } else { reached_on },
         });
     }
     Ok(limits)
 }
 
-fn expected(used: &BTreeMap<Date, u64>, from: Date, rest: &Rest) -> Option<Vec<u64>> {
-    let days = from.series(1.day()).take_while(|date| *date < rest.today);
+fn expected(used: &BTreeMap<Date, u64>, from: Date, rest: &Rest) -> Option<Vec<(Date, u64)>> {
+    let days = from.series(1.day()).take_while(|date| *date < rest.open);
     let values = days.map(|date| used.get(&date).copied().unwrap_or_default() as f64).collect();
     let weekday = usize::try_from(from.weekday().to_monday_zero_offset()).unwrap_or_default();
     let fit = Days { weekday, values }.fit()?;
-    Some(rest.days().enumerate().map(|(day, _)| fit.expected(day).round() as u64).collect())
+    Some(rest.to_come().map(|(day, date)| (date, fit.expected(day).round() as u64)).collect())
 }
 
-/// Scenarios by their ids.
-pub async fn known<'i>(
-    table: &Table,
-    tenant: TenantId,
-    ids: impl Iterator<Item = &'i str>,
-) -> Result<HashMap<String, Scenario>> {
-    let keys: Vec<_> = ids.map(|id| key::scenario(tenant, id)).collect();
-    let mut known = HashMap::new();
-    for some in keys.chunks(TOGETHER) {
-        known.extend(table.find_all(some).await?.into_iter().map(|scenario| (scenario.id.clone(), scenario)));
-    }
-    Ok(known)
+/// Scenarios by their ids: each of a few, or all that there are, which costs less than each of many.
+async fn known(table: &Table, tenant: TenantId, ids: Vec<&str>) -> Result<HashMap<String, Scenario>> {
+    let known = if ids.len() <= TOGETHER {
+        let keys: Vec<_> = ids.into_iter().map(|id| key::scenario(tenant, id)).collect();
+        table.find_all(&keys).await?
+    } else {
+        table.list_all(&key::scenarios(tenant)).await?
+    };
+    Ok(known.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect())
 }

@@ -1,16 +1,30 @@
 //! An event as a message for people: a line, and what is to be known first.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Content, Event};
 
 /// So long is the text of a section at Slack (3,000 characters), with room for its escapes.
 const LONGEST: usize = 500;
+/// So long is the subject of an e-mail.
+const LONGEST_SUBJECT: usize = 200;
 
 /// What is said of an event.
 pub struct Message {
     title: String,
     facts: Vec<(String, String)>,
+    /// What it can be found by.
+    ids: Vec<(&'static str, String)>,
+}
+
+/// An e-mail: the body of what is delivered as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// One line, at most 200 characters.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
 }
 
 impl Message {
@@ -25,7 +39,30 @@ impl Message {
             }
         };
         let facts = facts.into_iter().map(|(name, value)| (name, short(&value)));
-        Self { title: short(&title), facts: facts.collect() }
+        let of_content = match &event.content {
+            Content::Alert { alert, .. } => Some(("Alert", alert.to_string())),
+            Content::Automation { automation, .. } => Some(("Automation", automation.to_string())),
+            Content::Booking { .. } => None,
+        };
+        let ids = [
+            ("Type", event.event_type.clone()),
+            ("Time", event.time().to_string()),
+            ("Event", event.id.to_string()),
+            ("Trace", event.trace.to_string()),
+        ];
+        Self { title: short(&title), facts: facts.collect(), ids: of_content.into_iter().chain(ids).collect() }
+    }
+
+    /// Subject and text of an e-mail. Each value stands in one line, so that none can pass for another's.
+    pub fn email(&self) -> Email {
+        let facts = self.facts.iter().map(|(name, value)| format!("{}: {}", line(name), line(value)));
+        let ids = self.ids.iter().map(|(name, value)| format!("{name}: {}", line(value)));
+        let (facts, ids) = (facts.collect::<Vec<_>>().join("\n"), ids.collect::<Vec<_>>().join("\n"));
+        let parts = [line(&self.title), facts, ids, FOOTER.to_owned()];
+        Email {
+            subject: cut(&line(&self.title), LONGEST_SUBJECT - 1),
+            text: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n",
+        }
     }
 
     /// The body that an incoming webhook of Slack takes: `text` for where no blocks are shown, and blocks.
@@ -65,12 +102,25 @@ impl Message {
     }
 }
 
+/// Why somebody gets an e-mail whom nobody has asked.
+const FOOTER: &str = "Crossdock sends you this because your address was given for notices of alerts.";
+
 /// The first characters of a text.
 fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
+    cut(text, LONGEST)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// In one line, without what a terminal or a mail server could take for an order.
+fn line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.split(breaks).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Slack reads `&`, `<` and `>` as its own, and nothing else.
@@ -83,7 +133,11 @@ mod tests {
     use super::*;
 
     fn message() -> Message {
-        Message { title: "Intake & <Mail>: \"25\" of 40".into(), facts: vec![("Scenario".into(), "A > B".into())] }
+        Message {
+            title: "Intake & <Mail>: \"25\" of 40".into(),
+            facts: vec![("Scenario".into(), "A > B".into())],
+            ids: vec![("Event", "evt_1".into())],
+        }
     }
 
     #[test]
@@ -102,6 +156,25 @@ mod tests {
             (&json!("1.4"), &json!("Intake & <Mail>: \"25\" of 40"))
         );
         assert_eq!(card["body"][1]["facts"][0], json!({ "title": "Scenario", "value": "A > B" }));
+    }
+
+    #[test]
+    fn an_e_mail_is_a_subject_and_plain_text() {
+        let Email { subject, text } = message().email();
+        assert_eq!(subject, "Intake & <Mail>: \"25\" of 40");
+        assert_eq!(text, format!("{subject}\n\nScenario: A > B\n\nEvent: evt_1\n\n{FOOTER}\n"));
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line_and_no_value_passes_for_another() {
+        let odd = Message {
+            title: format!("One\r\nBcc: all@example.com\u{2028}{}", "ü".repeat(300)),
+            facts: vec![("Scenario\n".into(), "A\nEvent: evt_2\t\u{1b}[31m".into())],
+            ids: vec![],
+        };
+        let Email { subject, text } = odd.email();
+        assert!(subject.starts_with("One Bcc: all@example.com ü") && subject.chars().count() == 200, "{subject}");
+        assert!(text.contains("\n\nScenario: A Event: evt_2 [31m\n\n"), "{text}");
     }
 
     #[test]

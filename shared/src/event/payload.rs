@@ -40,6 +40,9 @@ pub enum Form {
     /// A card that a workflow of Microsoft Teams takes.
     #[serde(rename = "teams")]
     Teams,
+    /// An e-mail of plain text: of endpoints whose address is one of e-mail, and of no others.
+    #[serde(rename = "email")]
+    Email,
 }
 
 impl Event {
@@ -89,6 +92,7 @@ impl Event {
         match form {
             Form::Slack => Ok(Message::of(self).slack()),
             Form::Teams => Ok(Message::of(self).teams()),
+            Form::Email => serde_json::to_string(&Message::of(self).email()).map_err(broken),
             Form::Document => self.payload(environment, known, outcome_url),
             Form::Standard => {
                 let payload = self.payload(environment, known, outcome_url)?;

@@ -118,6 +118,44 @@ async fn a_muted_alert_is_silent_until_then() {
 }
 
 #[tokio::test]
+async fn what_ends_behind_a_mute_is_told_and_what_ends_within_is_not() {
+    for (until, told_at_end) in [("2026-07-21T14:00:00Z", 3), ("2026-07-21T20:00:00Z", 2)] {
+        let world = world().await;
+        let alert = world.alert(Kind::ScenarioStatus, "1").await.unwrap();
+        let call = world.owner().with_part("id", alert.id).posting(&json!({ "until": until })).at(at(NOW));
+        assert_eq!(told(act::mute(&world.alerts, call).await).0, 200);
+        for id in ["1", "2"] {
+            world.scenario(id, |_| ()).await;
+        }
+        world.scenario("3", |scenario| scenario.mapping = vec![Mapped::default()]).await;
+        world.evaluate(at(NOW) + hours(1)).await;
+        assert_eq!(world.evaluate(at(NOW) + hours(2)).await.told, told_at_end, "{until}");
+        assert_eq!(world.alert(Kind::ScenarioStatus, "1").await.unwrap().state, State::Resolved);
+    }
+}
+
+#[tokio::test]
+async fn a_person_and_an_evaluation_that_meet_tell_each_change_once() {
+    let world = world().await;
+    let alert = world.alert(Kind::ScenarioStatus, "1").await.unwrap();
+    for id in ["1", "2"] {
+        world.scenario(id, |_| ()).await;
+    }
+    world.scenario("3", |scenario| scenario.mapping = vec![Mapped::default()]).await;
+    world.evaluate(at(NOW) + hours(1)).await;
+    let call = || world.owner().with_part("id", alert.id).posting(&json!({})).at(at(NOW) + hours(2));
+    let (turn, one, other) = tokio::join!(
+        world.evaluate(at(NOW) + hours(2)),
+        async { told(act::resolve(&world.alerts, call()).await) },
+        async { told(act::resolve(&world.alerts, call()).await) },
+    );
+    let by_people = [&one, &other].into_iter().filter(|(status, _)| *status == 200).count();
+    assert_eq!(turn.told + by_people, 3, "{turn:?} {one:?} {other:?}");
+    assert!([&one, &other].into_iter().all(|(status, _)| [200, 409, 503].contains(status)), "{one:?} {other:?}");
+    assert_eq!(world.evaluate(at(NOW) + hours(3)).await.changed, 0);
+}
+
+#[tokio::test]
 async fn one_that_somebody_has_resolved_is_told_once_and_opens_again_quietly() {
     let world = world().await;
     let alert = world.alert(Kind::ScenarioStatus, "1").await.unwrap();

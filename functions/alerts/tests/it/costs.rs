@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alerts::rehearse;
 use jiff::ToSpan;
 use shared::{
     alert::Kind,
@@ -9,7 +10,7 @@ use shared::{
     run::RunDay,
     scenario::Owner,
     sheet::{Cell, Sheet, Subject},
-    testing::{Units, table},
+    testing::{Units, table, told},
     usage::OperationType,
 };
 
@@ -68,6 +69,38 @@ async fn what_an_evaluation_of_300_scenarios_costs() {
 }
 
 #[tokio::test]
+async fn what_a_rehearsal_of_300_scenarios_costs() {
+    let units = Units::default();
+    let world = World::over(table().await.metered(units.meter())).await;
+    let ids: Vec<String> = (0..300).map(|n| format!("{}", 418_000 + n)).collect();
+    for id in &ids {
+        world.scenario(id, |_| ()).await;
+        for back in 0..59_i32 {
+            let date = day("2026-07-21") - back.days();
+            let change = world.table.change::<RunDay>(key::run_day(world.tenant, date, id)).or_new();
+            let change = change
+                .set("tenant", world.tenant)
+                .set("scenario", id)
+                .set("date", date)
+                .set("told_at", at("2026-07-21T00:00:00Z"));
+            change.set("_s", 1).set("_9s", 1).set("_o", 10).set("_9o", 10).write().await.unwrap();
+        }
+    }
+    units.take();
+
+    let begun = std::time::Instant::now();
+    let call = world.owner().posting(&serde_json::json!({ "kind": "silence" })).at(at("2026-07-21T22:40:00Z"));
+    let (status, answer) = told(rehearse::handle(&world.rehearsal, call).await);
+
+    let (written, read) = units.take();
+    println!("a rehearsal of 300 scenarios reads {read} units and takes {:?}", begun.elapsed());
+    assert_eq!((status, written), (200, 1.0), "the lease of calls alone");
+    assert_eq!(answer["data"]["alerts"], serde_json::json!([]));
+    assert!(read <= 900.0, "{read}");
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn what_opening_an_alert_costs() {
     let units = Units::default();
     let world = World::over(table().await.metered(units.meter())).await;
@@ -79,6 +112,7 @@ async fn what_opening_an_alert_costs() {
     assert_eq!(world.evaluate(at("2026-07-21T12:31:00Z")).await.changed, 0);
     let (again, _) = units.take();
     // An alert of up to a kilobyte and its place in the index, and an event of up to two: a transaction counts twice.
+    println!("opening an alert costs {opened:?}");
     assert!(opened.0 <= 12.0 && again == 0.0, "{opened:?} {again}");
 }
 
@@ -89,5 +123,6 @@ async fn a_tenant_without_scenarios_costs_next_to_nothing() {
     units.take();
     world.evaluate(at("2026-07-21T12:30:00Z")).await;
     let (written, read) = units.take();
+    println!("an evaluation of no scenario reads {read} units");
     assert!(written == 0.0 && read <= 12.0, "{written} {read}");
 }

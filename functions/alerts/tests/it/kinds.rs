@@ -180,6 +180,41 @@ async fn a_sync_that_is_usual_and_missing() {
 }
 
 #[tokio::test]
+async fn a_sync_that_stays_away_is_not_over_because_it_has_become_usual() {
+    let world = World::new().await;
+    for date in day("2026-07-01").series(1.day()).take(19) {
+        world.state("Intake", &date.to_string(), cell(1, 1, 0)).await;
+    }
+    let (mut told, mut state) = (Vec::new(), None);
+    for hour in 0..24 * 9 {
+        let now = at("2026-07-20T23:01:00Z") + hours(hour);
+        if world.evaluate(now).await.told > 0 {
+            told.push(hour);
+        }
+        state = world.about(Kind::MissingSync, None).await.map(|alert| alert.state);
+    }
+    assert_eq!((state, told), (Some(State::Open), (0..9).map(|day| 9 + 24 * day).collect()), "once a day");
+    world.state("Intake", "2026-07-28", cell(1, 1, 0)).await;
+    world.evaluate(at("2026-07-29T23:01:00Z")).await;
+    world.evaluate(at("2026-07-30T00:01:00Z")).await;
+    assert_eq!(world.about(Kind::MissingSync, None).await.unwrap().state, State::Resolved);
+}
+
+#[tokio::test]
+async fn one_that_was_switched_off_stays_so_when_nobody_remembers_that_it_ran() {
+    let world = World::new().await;
+    let off = |scenario: &mut shared::scenario::Scenario| {
+        scenario.told = Some(says(ScenarioStatus::Paused, "2026-07-21T08:00:00Z"));
+    };
+    world.scenario("1", off).await;
+    world.runs("1", "2026-07-20", 9, (1, 0, 0)).await;
+    for days in 0..50 {
+        world.evaluate(at(NOW) + hours(24 * days)).await;
+        assert_eq!(world.alert(Kind::ScenarioStatus, "1").await.unwrap().state, State::Open, "{days}");
+    }
+}
+
+#[tokio::test]
 async fn a_scenario_that_does_not_keep_its_declared_rhythm() {
     let world = World::new().await;
     world.scenario("1", |scenario| scenario.expected_every_s = Some(3 * 3_600)).await;
@@ -286,4 +321,44 @@ async fn a_rule_of_a_client_holds_for_its_scenarios() {
     world.runs("1", "2026-07-21", 10, (17, 3, 0)).await;
     world.rule(Scope::Client(world.inn), Thresholds::ErrorRate { percent: 5, min_runs: 20 }, |_| ()).await;
     assert_eq!(world.evaluate(at(NOW)).await.told, 1, "3 of 20 are 5.2 % for sure");
+}
+
+#[tokio::test]
+async fn of_rules_for_the_tenant_a_client_and_a_scenario_the_narrowest_holds() {
+    let world = World::new().await;
+    let strict = |percent| Thresholds::ErrorRate { percent, min_runs: 20 };
+    for (id, owner) in [("1", Owner::Client(world.inn)), ("2", Owner::Client(world.inn)), ("3", Owner::Company)] {
+        world.scenario(id, |scenario| scenario.mapping[0].owner = owner).await;
+        world.runs(id, "2026-07-21", 10, (10, 10, 0)).await;
+    }
+    // Half of them failed: 29.9 % for sure.
+    world.rule(Scope::Tenant, strict(29), |_| ()).await;
+    world.rule(Scope::Client(world.inn), strict(30), |_| ()).await;
+    world.rule(Scope::Scenario("1".into()), strict(20), |_| ()).await;
+    assert_eq!(world.evaluate(at(NOW)).await.told, 2);
+    let threshold = async |id| {
+        world.alert(Kind::ErrorRate, id).await.map(|alert| alert.breach.evidence["threshold_percent"].clone())
+    };
+    assert_eq!(
+        [threshold("1").await, threshold("2").await, threshold("3").await],
+        [Some(20.into()), None, Some(29.into())]
+    );
+}
+
+#[tokio::test]
+async fn what_one_tenant_does_is_nothing_to_another() {
+    let world = World::new().await;
+    let other = World::over(world.table.clone()).await;
+    world.scenario("1", |_| ()).await;
+    other.scenario("1", |_| ()).await;
+    world.runs("1", "2026-07-21", 10, (0, 30, 0)).await;
+    let unwatched = Thresholds::usual(Kind::ErrorRate);
+    other.rule(Scope::Tenant, unwatched, |rule| rule.enabled = false).await;
+    assert_eq!((other.evaluate(at(NOW)).await.told, world.evaluate(at(NOW)).await.told), (0, 1));
+    let id = |world: &World| {
+        let which = Which { by_id: true, scenario: "1".into() };
+        Subject { owner: Owner::Company, scenario: Some(which) }.alert(world.tenant, Kind::ErrorRate)
+    };
+    assert_ne!(id(&world), id(&other), "nor can one guess an id of another's");
+    assert_eq!(other.alert(Kind::ErrorRate, "1").await, None);
 }

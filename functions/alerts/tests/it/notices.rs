@@ -114,6 +114,70 @@ async fn a_muted_rule_opens_alerts_that_nobody_hears_of_until_it_ends() {
 }
 
 #[tokio::test]
+async fn what_was_told_ends_unheard_while_its_rule_is_muted() {
+    let world = broken().await;
+    assert_eq!(world.evaluate(at(NOW)).await.told, 1);
+    let rule = Thresholds::usual(Kind::ScenarioStatus);
+    world.rule(Scope::Tenant, rule, |rule| rule.muted_until = Some(at(NOW) + hours(9))).await;
+    set(&world, false).await;
+    for hour in 1..4 {
+        assert_eq!(world.evaluate(at(NOW) + hours(hour)).await.told, 0);
+    }
+    assert_eq!(state(&world).await, State::Resolved);
+}
+
+#[tokio::test]
+async fn an_evaluation_that_is_killed_is_taken_up_by_the_next_and_tells_of_each_change_once() {
+    use shared::usage::ScenarioStatus::{Active, Error};
+    let world = World::new().await;
+    let ids: Vec<String> = (1..=12).map(|n| n.to_string()).collect();
+    let set = async |status| {
+        for id in &ids {
+            let told = crate::world::says(status, "2026-07-21T08:00:00Z");
+            world.scenario(id, |scenario| scenario.told = Some(told)).await;
+        }
+    };
+    let (mut told, mut cut) = (0, 0);
+    for (status, hour) in [(Error, 0), (Active, 1), (Active, 2)] {
+        set(status).await;
+        let now = at(NOW) + hours(hour);
+        for patience in 1..40 {
+            let turn = tokio::time::timeout(std::time::Duration::from_millis(patience), world.evaluate(now)).await;
+            cut += usize::from(turn.is_err());
+        }
+        world.evaluate(now).await;
+        assert_eq!(world.evaluate(now).await.changed, 0);
+        let is_open = status == Error || hour == 1;
+        for id in &ids {
+            let alert = world.alert(Kind::ScenarioStatus, id).await.unwrap();
+            assert_eq!(alert.state, if is_open { State::Open } else { State::Resolved }, "{id}");
+            assert_eq!(alert.revision, u32::try_from(hour).unwrap(), "written once an hour");
+            told += usize::from(world.event(&alert).await.is_some());
+        }
+    }
+    assert!(cut > 3, "{cut} were killed");
+    assert_eq!(told, 24, "each alert's opening and end");
+}
+
+#[tokio::test]
+async fn a_thousand_runs_that_fail_are_two_notices() {
+    let world = World::new().await;
+    world.scenario("1", |_| ()).await;
+    let mut told = 0;
+    for hour in 0..40 {
+        let (date, of_day) = if hour < 23 { ("2026-07-21", hour + 1) } else { ("2026-07-22", hour - 23) };
+        if hour < 20 {
+            world.runs("1", date, of_day, (0, 50, 0)).await;
+        }
+        told += world.evaluate(at("2026-07-21T00:30:00Z") + hours(i64::from(hour))).await.told;
+        if hour == 20 {
+            world.runs("1", date, of_day, (9_500, 0, 0)).await;
+        }
+    }
+    assert_eq!(told, 2);
+}
+
+#[tokio::test]
 async fn a_rule_that_is_off_is_not_watched() {
     let world = broken().await;
     world.rule(Scope::Tenant, Thresholds::usual(Kind::ScenarioStatus), |rule| rule.enabled = false).await;
@@ -144,4 +208,17 @@ async fn every_tenant_is_judged_and_one_that_fails_keeps_no_other() {
     world.table.change(rows).or_new().set("scope", "nonsense").write().await.unwrap();
     assert!(evaluate::all(&world.table, at(NOW), Terms::default()).await.is_err());
     assert_eq!(state(&world).await, State::Open);
+}
+
+#[tokio::test]
+async fn a_run_that_has_no_time_for_all_fails_so_that_it_is_repeated() {
+    use alerts::evaluate::{self, Terms};
+    use std::time::Duration;
+    let world = broken().await;
+    let terms = Terms { budget: Duration::ZERO, ..Terms::default() };
+    assert!(evaluate::all(&world.table, at(NOW), terms).await.is_err());
+    assert_eq!(world.alert(Kind::ScenarioStatus, "1").await, None);
+    let terms = Terms { end: Duration::ZERO, ..Terms::default() };
+    assert!(evaluate::all(&world.table, at(NOW), terms).await.is_err(), "a turn without an end is broken off");
+    assert_eq!(evaluate::all(&world.table, at(NOW), Terms::default()).await.unwrap().told, 1);
 }

@@ -6,7 +6,7 @@ use shared::{
     alert::{Kind, Scope, State, Thresholds},
     gate::Role,
     http::Call,
-    testing::{Units, person, stranger, table, told},
+    testing::{Units, person, person_with, stranger, table, told},
 };
 
 use crate::{
@@ -92,17 +92,43 @@ async fn it_says_what_the_evaluations_did() {
 }
 
 #[tokio::test]
+async fn what_has_a_narrower_rule_is_left_to_that() {
+    let world = World::new().await;
+    for id in ["1", "2"] {
+        world.scenario(id, |_| ()).await;
+        world.runs(id, "2026-07-10", 9, (10, 15, 0)).await;
+    }
+    let subjects = async |scope: Value| {
+        let (_, answer) = ask(&world, world.owner(), json!({ "kind": "error_rate", "scope": scope })).await;
+        (answer["data"]["subjects"].as_u64().unwrap(), answer["data"]["alerts"].as_array().unwrap().len())
+    };
+    world.rule(Scope::Scenario("1".into()), Thresholds::usual(Kind::ErrorRate), |rule| rule.enabled = false).await;
+    assert_eq!((subjects(json!({})).await, subjects(json!({ "client_id": world.inn })).await), ((1, 1), (1, 1)));
+    world.rule(Scope::Client(world.inn), Thresholds::usual(Kind::ErrorRate), |_| ()).await;
+    assert_eq!((subjects(json!({})).await, subjects(json!({ "client_id": world.inn })).await), ((0, 0), (1, 1)));
+    assert_eq!(subjects(json!({ "scenario_id": "1" })).await, (1, 1), "one that is made anew");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_and_strangers_find_nothing() {
     let world = World::new().await;
     world.scenario("1", |_| ()).await;
     let of_one = json!({ "kind": "limit", "scope": { "scenario_id": "1" } });
     assert_eq!(ask(&world, stranger(), of_one).await.0, 404);
+    let of_client = json!({ "kind": "limit", "scope": { "client_id": world.inn } });
+    assert_eq!(ask(&world, stranger(), of_client).await.0, 404);
+    let inn = world.inn.to_string();
+    let limited = person_with(world.tenant, Role::Owner, &[("client", &inn)]);
+    assert_eq!(ask(&world, limited, json!({ "kind": "limit" })).await.0, 403);
     assert_eq!(ask(&world, person(world.tenant, Role::Supervisor), json!({ "kind": "limit" })).await.0, 403);
     for wrong in [
         json!({}),
         json!({ "kind": "noise" }),
         json!({ "kind": "limit", "scope": { "scenario_id": "1", "client_id": world.inn } }),
         json!({ "kind": "silence", "thresholds": { "slack_minutes": 0 } }),
+        json!({ "kind": "silence", "scope": "all", "thresholds": 7 }),
+        json!({ "kind": 1, "colour": "red" }),
+        json!([]),
     ] {
         assert_eq!(ask(&world, world.owner(), wrong.clone()).await.0, 400, "{wrong}");
     }

@@ -11,7 +11,7 @@ use shared::{
     run::{Run, RunStatus},
     scenario::Owner,
     statement::{Month, Part, closed_until},
-    testing::{Units, person, stranger, told},
+    testing::{person, stranger, told},
 };
 
 use crate::world::{World, at, day_in_lisbon, number};
@@ -226,24 +226,4 @@ async fn only_owners_close_and_a_stranger_finds_nothing() {
         assert_eq!(world.close(whose, month).await.0, 404, "{whose} {month}");
     }
     assert_eq!(closed_until(&world.table, world.tenant, None).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn closing_costs_what_the_readme_says() {
-    let world = World::new().await;
-    world.price(None, date(2026, 1, 1), "USD", "0.00106").await;
-    world.record(world.runs(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"))).await;
-    world.fold().await;
-    let units = Units::default();
-    let metered =
-        World { deps: billing::Deps { table: world.table.clone().metered(units.meter()), ..world.deps }, ..world };
-
-    assert_eq!(metered.close(metered.inn, "2026-10").await.0, 201);
-    let close = units.take();
-    metered.see(metered.inn, "2026-10").await;
-    let get = units.take();
-
-    println!("close {close:?} get {get:?}");
-    assert!(close.0 <= 9.0 && close.1 <= 14.0, "{close:?}");
-    assert!(get.0 <= 1.0 && get.1 <= 5.0, "{get:?}");
 }

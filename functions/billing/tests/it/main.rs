@@ -3,5 +3,6 @@
 
 mod closing;
 mod corrections;
+mod costs;
 mod shown;
 mod world;

@@ -2,7 +2,13 @@
 
 use jiff::civil::date;
 use serde_json::{Value, json};
-use shared::{gate::Role, testing::person};
+use shared::{
+    gate::Role,
+    id::ClientId,
+    key,
+    scenario::{Owner, Scenario},
+    testing::person,
+};
 
 use crate::world::{World, at};
 
@@ -98,6 +104,62 @@ async fn json_and_csv_say_the_same() {
     let name = reply.headers["content-disposition"].to_str().unwrap();
     assert_eq!(name, "attachment; filename=\"billing-spa-2026-10.csv\"");
     assert!(rows.iter().all(|row| !cell(row, "scenario_name").starts_with('=')), "no formula");
+}
+
+#[tokio::test]
+async fn names_are_no_formulas_and_break_no_line_of_the_csv() {
+    let world = World::new().await;
+    let names = ["=1+1", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "a,b", "say \"so\"", "two\r\nlines", "Straße"];
+    let mut runs = Vec::new();
+    for (n, name) in (10..).zip(names) {
+        world.map(n, Owner::Client(world.inn)).await;
+        let scenario: Scenario = world.table.get(key::scenario(world.tenant, &n.to_string())).await.unwrap();
+        world.table.put(&Scenario { name: name.into(), ..scenario }).await.unwrap();
+        runs.push(world.run(n, "1", at("2026-10-02T12:00:00Z"), 1));
+    }
+    world.record(runs).await;
+    world.fold().await;
+    assert_eq!(world.close(world.inn, OCTOBER).await.0, 201);
+
+    let reply = world.ask(world.owner(), world.inn, OCTOBER, "format=csv").await.unwrap();
+
+    assert_eq!(reply.headers["content-type"], "text/csv; charset=utf-8; header=present");
+    let text = std::str::from_utf8(&reply.body).unwrap();
+    assert!(text.starts_with("record,correction,month,") && text.ends_with("\r\n"), "{text}");
+    // RFC 4180: lines end with CR LF, a field with one of these, a comma or a quote is quoted, and quotes are doubled.
+    let quoted = ["\"a,b\"", "\"say \"\"so\"\"\"", "\"two\r\nlines\""];
+    assert!(quoted.iter().all(|field| text.contains(field)), "{text}");
+    let lines = text.replace("two\r\nlines", "").replace("'\rx", "").matches("\r\n").count();
+    assert_eq!((lines, text.replace("\r\n", "").contains('\n')), (1 + names.len() + 2, false));
+    let mut reader = csv::Reader::from_reader(reply.body.as_ref());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let shown: Vec<&str> = rows.iter().take(names.len()).map(|row| &row[7]).collect();
+    assert_eq!(
+        shown,
+        ["'=1+1", "'+1", "'-2", "'@SUM(A1)", "'\tx", "'\rx", "a,b", "say \"so\"", "two\r\nlines", "Straße"]
+    );
+    let formula = |field: &str| field.starts_with(['=', '+', '@', '\t', '\r']);
+    assert!(!rows.iter().any(|row| row.iter().any(formula)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_what_is_not_there_is_not_found() {
+    let world = two_closed().await;
+    let status = async |whose: String, month: &str, query: &str| {
+        shared::testing::told(world.ask(world.owner(), whose, month, query).await).0
+    };
+    let inn = world.inn.to_string();
+    assert_eq!(status(inn.clone(), OCTOBER, "format=xml&colour=red").await, 400);
+    for month in ["2026-13", "0000-00", "2026-10-01", "99999-01", "%00", "", "9999-12x"] {
+        assert_eq!(status(inn.clone(), month, "").await, 404, "{month:?}");
+    }
+    for whose in [ClientId::new().to_string(), "unmapped".into(), "COMPANY".into(), "../company".into()] {
+        assert_eq!(status(whose.clone(), OCTOBER, "").await, 404, "{whose:?}");
+    }
+    for month in ["0000-01", "0001-01", "9999-12"] {
+        assert_eq!(status(inn.clone(), month, "").await, 200, "{month}: a draft of nothing");
+        assert_eq!(world.close(&inn, month).await.0, if month == "9999-12" { 409 } else { 201 }, "{month}");
+    }
 }
 
 #[tokio::test]

@@ -57,23 +57,23 @@ fn suggestion(told: &Told, kind: Kind, proposal: String, evidence: Evidence) -> 
 fn polling(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
     let (runs, empty) = (told.sum(|day| day.runs), told.sum(|day| day.empty));
     let scheduling = told.known.as_ref().and_then(|known| known.told.as_ref());
-    let is_instant = scheduling.and_then(|told| told.scheduling.as_deref()) == Some("immediately");
-    if runs < POLLS || 100 * empty < POLLS_EMPTY * runs || is_instant {
+    let is_called = matches!(scheduling.and_then(|told| told.scheduling.as_deref()), Some("immediately" | "on-demand"));
+    if runs < POLLS || 100 * empty < POLLS_EMPTY * runs || is_called {
         return None;
     }
     // So that every second check finds something, if it goes on like this.
     let factor = (runs / (2 * (runs - empty).max(1))).max(2);
-    let interval = scheduling.and_then(|told| told.interval_s);
-    let proposed = interval.map(|seconds| (seconds * factor).min(LONGEST.max(seconds)));
-    let left = match (interval, proposed) {
-        (Some(interval), Some(proposed)) if proposed > 0 => runs * interval / proposed,
-        _ => runs / factor,
+    let interval = scheduling.and_then(|told| told.interval_s).filter(|seconds| (1..LONGEST).contains(seconds));
+    let proposed = interval.map(|seconds| (seconds.saturating_mul(factor)).min(LONGEST));
+    let left = match interval.zip(proposed) {
+        Some((interval, proposed)) => runs.saturating_mul(interval) / proposed,
+        None => runs / factor,
     };
     let spared = empty.min(runs - left);
     let proposal = match proposed {
         Some(seconds) => format!(
             "Check every {} minutes, or start it by an instant trigger (a webhook): {} of {runs} checks found nothing.",
-            seconds / 60,
+            seconds.div_ceil(60),
             empty
         ),
         None => format!(
@@ -111,7 +111,7 @@ fn errors(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
         error_rate_at_least: Some((at_least * 10_000.0).round() / 100.0),
         ..Evidence::default()
     };
-    let saves = ledger.saves(told, told.sum(|day| day.centicredits) * failed / runs);
+    let saves = ledger.saves(told, told.sum(|day| day.centicredits).saturating_mul(failed) / runs);
     Some(Suggestion { saves, ..suggestion(told, Kind::ErrorsRepeat, proposal, evidence) })
 }
 

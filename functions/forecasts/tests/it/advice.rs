@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use serde_json::{Value, json};
 use shared::{gate::Role, scenario::Owner, sheet::Cell, testing::stranger, usage::ScenarioStatus};
 
-use crate::world::{World, cell, now};
+use crate::world::{World, cell, now, today};
 
 fn runs(succeeded: u64, empty: u64, failed: u64) -> Cell {
     let operations = succeeded - empty + (succeeded + failed) * 2;
@@ -20,11 +20,14 @@ async fn a_schedule_that_finds_nothing_is_told_with_what_it_costs() {
     let world = World::new().await;
     world.price(None, jiff::civil::date(2026, 1, 1), "USD", "0.01").await;
     let inn = Owner::Client(world.inn);
-    // 96 checks a day, 92 of them find nothing; the second is instant, the third finds something each second time.
-    world.days(inn, 30, |_| vec![(1, runs(96, 92, 0)), (2, runs(96, 92, 0)), (3, runs(96, 48, 0))]).await;
+    // 96 checks a day, 92 of them find nothing; the second and the fourth are started, the third finds
+    // something each second time.
+    let day = [(1, runs(96, 92, 0)), (2, runs(96, 92, 0)), (3, runs(96, 48, 0)), (4, runs(96, 92, 0))];
+    world.days(inn, 30, |_| day.to_vec()).await;
     world.scenario(1, inn, |_| {}).await;
     world.scenario(2, inn, |scenario| scenario.told.as_mut().unwrap().scheduling = Some("immediately".into())).await;
     world.scenario(3, inn, |_| {}).await;
+    world.scenario(4, inn, |scenario| scenario.told.as_mut().unwrap().scheduling = Some("on-demand".into())).await;
 
     let suggestions = world.advice("").await;
 
@@ -73,6 +76,57 @@ async fn failures_that_repeat_are_told_and_a_single_bad_day_is_not() {
     assert!((9.5..10.5).contains(&at_least), "{at_least}");
     assert!(one["saves"]["credits"].as_f64().unwrap() > 0.0);
     assert_eq!(one["saves"]["cost"], json!(null), "no price held");
+}
+
+#[tokio::test]
+async fn failures_name_the_hours_in_which_most_of_them_fell_also_of_a_day_of_25() {
+    let world = World::new().await;
+    for n in 1..=4 {
+        world.scenario(n, Owner::Company, |_| {}).await;
+    }
+    let failed =
+        |ago: i64| (1..=4).map(|n| (n, runs(10, 0, if ago % 5 == 0 { 11 - u64::from(n) } else { 0 }))).collect();
+    world.days(Owner::Company, 30, failed).await;
+    for n in 1..=4 {
+        for ago in [5, 10, 15, 20, 25, 30] {
+            let last = if ago == 30 { (24, 7) } else { (23, 1) };
+            world.failed(n, today() - ago.days(), &[(3, 3), last, (9, 1), (4, 2)]).await;
+        }
+    }
+    let suggestions = world.advice("").await;
+    let told = of(&suggestions, "errors_repeat");
+    let hours: Vec<_> =
+        told.iter().map(|one| (one["scenario_id"].as_str().unwrap(), &one["evidence"]["hours"])).collect();
+    let worst =
+        json!([{ "hour": 3, "error_count": 18 }, { "hour": 4, "error_count": 12 }, { "hour": 24, "error_count": 7 }]);
+    // Of the three that fail the most.
+    assert_eq!(hours.len(), 4);
+    for (scenario, hours) in hours {
+        assert_eq!(hours, if scenario == "4" { &Value::Null } else { &worst }, "{scenario}");
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_that_makes_no_sense_breaks_nothing() {
+    let world = World::new().await;
+    world.days(Owner::Company, 30, |_| (1..=3).map(|n| (n, runs(96, 96, 0))).collect()).await;
+    for (n, interval) in [(1, 0), (2, u64::MAX), (3, 1)] {
+        let interval_s = Some(interval);
+        world.scenario(n, Owner::Company, |one| one.told.as_mut().unwrap().interval_s = interval_s).await;
+    }
+    let suggestions = world.advice("").await;
+    let told = of(&suggestions, "polling_finds_nothing");
+    let proposed: Vec<_> = told.iter().map(|one| &one["evidence"]["proposed_interval_seconds"]).collect();
+    assert_eq!(proposed, [&Value::Null, &Value::Null, &json!(1_440)]);
+}
+
+#[tokio::test]
+async fn of_very_many_suggestions_five_hundred_are_told() {
+    let world = World::new().await;
+    for n in 1..=501 {
+        world.scenario(n, Owner::Company, |_| {}).await;
+    }
+    assert_eq!(world.advice("").await.len(), 500);
 }
 
 #[tokio::test]

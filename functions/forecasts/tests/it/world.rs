@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use forecasts::{Deps, advice, allowance, forecast};
 use jiff::{Timestamp, ToSpan, civil::Date};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     gate::{Gate, Role},
     http::Call,
     id::{ClientId, TenantId},
     rate::Rate,
+    run::RunDay,
     scenario::{Mapped, Owner, Scenario, Told},
     sheet::{Cell, DayTotal, Sheet, Subject},
     table::Table,
@@ -44,6 +45,17 @@ impl World {
 
     /// What scenarios of an owner did on a day.
     pub async fn day(&self, owner: Owner, date: Date, cells: impl IntoIterator<Item = (u32, Cell)>) {
+        self.day_told(owner, date, now(), cells).await;
+    }
+
+    /// The same, told of at that time.
+    pub async fn day_told(
+        &self,
+        owner: Owner,
+        date: Date,
+        told_at: Timestamp,
+        cells: impl IntoIterator<Item = (u32, Cell)>,
+    ) {
         let cells: BTreeMap<Subject, Cell> = cells
             .into_iter()
             .map(|(n, cell)| {
@@ -51,7 +63,7 @@ impl World {
                 (subject, cell)
             })
             .collect();
-        let sheet = Sheet { tenant: self.tenant, owner, date, nth: 0, cells, told_at: Some(now()) };
+        let sheet = Sheet { tenant: self.tenant, owner, date, nth: 0, cells, told_at: Some(told_at) };
         self.table.put(&DayTotal::of(&sheet)).await.unwrap();
         self.table.put(&sheet).await.unwrap();
     }
@@ -80,6 +92,16 @@ impl World {
         self.table.put(&scenario).await.unwrap();
     }
 
+    /// How many runs of a scenario failed on a day, by hour since it began.
+    pub async fn failed(&self, n: u32, date: Date, hours: &[(u8, u64)]) {
+        let mut row =
+            json!({ "tenant": self.tenant, "scenario": n.to_string(), "date": date, "told_at": now(), "usage": null });
+        for (hour, failed) in hours {
+            row[format!("_{hour}f")] = json!(failed);
+        }
+        self.table.put(&serde_json::from_value::<RunDay>(row).unwrap()).await.unwrap();
+    }
+
     pub async fn price(&self, client: Option<ClientId>, from: Date, currency: &str, per_credit: &str) {
         let (tenant, per_credit) = (self.tenant, per_credit.parse().unwrap());
         let rate = Rate { tenant, client, from, currency: currency.into(), per_credit, created_at: now() };
@@ -96,6 +118,14 @@ impl World {
 
     pub async fn forecast_by(&self, call: Call, query: &str) -> (u16, Value) {
         told(forecast::handle(&self.deps, call.with_query(query).at(now())).await)
+    }
+
+    /// The forecast of everything at another time.
+    pub async fn forecast_at(&self, now: &str) -> Value {
+        let call = self.person(Role::Owner).at(now.parse().unwrap());
+        let (status, answer) = told(forecast::handle(&self.deps, call).await);
+        assert_eq!(status, 200, "{answer}");
+        answer["data"].clone()
     }
 
     pub async fn forecast(&self, query: &str) -> Value {
@@ -117,6 +147,11 @@ impl World {
         assert_eq!(status, 200, "{answer}");
         answer["data"]["suggestions"].as_array().unwrap().clone()
     }
+}
+
+/// The faults that an answer names.
+pub fn faults(answer: &Value) -> Vec<&str> {
+    answer["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect()
 }
 
 /// Ten in the morning of the 22nd of November 2026 in Lisbon, a Sunday.

@@ -80,8 +80,9 @@ pub struct NewMapping {
 /// earlier of that day and of later ones is replaced. Description, limit and rhythm hold at once.
 ///
 /// For owners. `If-Match` names the version that was seen: 428 without it, 412 where somebody has changed it since. Metrics
-/// of the days that change owner follow within minutes; until then they say `complete: false`. 409 where it would change a
-/// day of a closed month, of whoever's; only the first mapping of a scenario may, and closed months take it as a correction.
+/// of the days that change owner follow within minutes; until then those days are among their `pending_days`. 409 where it
+/// would change a day of a closed month, of whoever's; only the first mapping of a scenario may, and closed months take it as
+/// a correction.
 #[utoipa::path(
     put,
     path = "/api/v1/make-operations/scenarios/{id}/mapping",

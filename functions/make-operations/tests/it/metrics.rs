@@ -47,6 +47,7 @@ async fn everything_is_told_at_once() {
     let data = data.to_string().replace(&world.inn.to_string(), "[inn]").replace(&world.spa.to_string(), "[spa]");
     assert_json_snapshot!(serde_json::from_str::<Value>(&data).unwrap(), @r#"
     {
+      "achieved": [],
       "by_client": [
         {
           "client_id": null,

@@ -316,7 +316,7 @@ async fn it_costs_what_the_readme_says() {
     let call = world.owner().with_header("if-match", &etag);
     world.map_by(call, "1", &json!({ "client_slug": "inn", "from": "always" })).await;
     let all_days = units.take();
-    assert_eq!(all_days, (3.0, 405.0));
+    assert_eq!(all_days, (3.0, 406.0));
     world.scenario(world.owner(), "1").await;
     let one = units.take();
     assert_eq!(one, (0.0, 2.5));

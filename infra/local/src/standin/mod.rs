@@ -34,6 +34,7 @@ mod oauth;
 mod path;
 mod record;
 mod salesforce;
+mod ses;
 mod supabase;
 #[cfg(test)]
 mod testing;
@@ -120,6 +121,8 @@ impl Vendors {
             self.dynamics.answer(call, now)
         } else if notices::plays(host) {
             notices::answer(call)
+        } else if ses::plays(host) {
+            ses::answer(call)
         } else {
             Answer::text(StatusCode::NOT_FOUND, "No vendor with this host is played here")
         }
