@@ -46,7 +46,10 @@ pub fn fits_address(
         body.fault("make_api_key", "is for webhooks; the url is an address of e-mail");
     }
     if is_mail && event_types.is_some_and(|types| !types.iter().all(|wanted| NOTICES.contains(&wanted.as_str()))) {
-        body.fault("event_types", "can be alert.*, alert.opened and alert.resolved where the url is an address of e-mail");
+        body.fault(
+            "event_types",
+            "can be alert.*, alert.opened and alert.resolved where the url is an address of e-mail",
+        );
     }
 }
 

@@ -173,7 +173,10 @@ fn alert() -> Content {
     Content::Alert {
         alert: AlertId::new(),
         title: "A test: nothing is wrong".into(),
-        facts: vec![("Scenario".into(), "a made-up one".into()), ("Why".into(), "somebody has tried this address".into())],
+        facts: vec![
+            ("Scenario".into(), "a made-up one".into()),
+            ("Why".into(), "somebody has tried this address".into()),
+        ],
         data: json!({ "test": true }).to_string(),
     }
 }

@@ -168,7 +168,10 @@ impl Validation {
             self.error("url_not_allowed", format!("its address {why}"));
         }
         if !deps.mails {
-            self.error("no_mail_sent", "this installation sends no e-mail: what is due waits until its operator changes that");
+            self.error(
+                "no_mail_sent",
+                "this installation sends no e-mail: what is due waits until its operator changes that",
+            );
         }
     }
 

@@ -128,12 +128,14 @@ pub struct AllowanceAhead {
 /// over the mean of the seven days around it, drawn towards 1 by as much of its spread as noise explains. The level is
 /// smoothed exponentially: level += 0.15 · (day − level × weekday). Today counts with what is expected of a whole day, or with
 /// what it has used already where that is more; so does yesterday as long as nothing was told since it ended. The interval:
-/// 400 paths of the same recursion with blocks of its own errors of the past, each with either sign; between the 10th and the
-/// 90th of 100. Costs are forecast at the prices of the days to come. With fewer than 14 days since the first with usage there is no forecast: `"basis": "too_little"`.
+/// 400 paths of the same recursion with blocks of its own errors of the past, each block with either sign; between the 10th
+/// and the 90th of 100. Costs are forecast at the prices of the days to come. With fewer than 14 days since the first with
+/// usage there is no forecast: `"basis": "too_little"`.
 ///
 /// After Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, sections 8.1, 8.7 and 11.4. Held
-/// against last week's mean on made series, the error of the rest of a month is a fifth less; the area's README has the
-/// table. Good for five minutes; ask again with `If-None-Match`.
+/// against last week's mean on made series (WAPE): of the rest of a month 11.7 % beside 13.4 %, of single days 23.6 % beside
+/// 56.1 %, and 80 % of the months end within the interval; the area's README has the table. Good for 30 seconds; ask again
+/// with `If-None-Match`.
 #[utoipa::path(
     get,
     path = "/api/v1/make-operations/forecast",

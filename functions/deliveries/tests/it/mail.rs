@@ -187,7 +187,9 @@ async fn killed_before_the_log_the_same_letter_goes_out_again_under_the_same_id(
 
     world.work(job).await.unwrap();
 
-    let [first, second] = &letters(&world).await[..] else { panic!("two letters: SES knows no id by which to drop one") };
+    let [first, second] = &letters(&world).await[..] else {
+        panic!("two letters: SES knows no id by which to drop one")
+    };
     assert_eq!(header(first, "X-Crossdock-Id"), header(second, "X-Crossdock-Id"));
     assert_eq!(first.json()["Content"]["Simple"]["Subject"], second.json()["Content"]["Simple"]["Subject"]);
     assert_eq!((world.delivery().await.state, world.attempts().await.len()), (State::Delivered, 1));

@@ -79,7 +79,11 @@ async fn where_no_e_mail_is_sent_none_can_be_made_and_one_that_is_there_says_so(
         let call = world.supervisor().with_part("id", made.id());
         let (status, found) = told(validate::handle(&deps, call).await);
         let names: Vec<&Value> = found["data"]["errors"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
-        assert_eq!((status, names, &found["data"]["warnings"]), (200, errors.iter().map(|e| e as &str).map(Value::from).collect::<Vec<_>>().iter().collect(), &json!([])), "{found}");
+        assert_eq!(
+            (status, names, &found["data"]["warnings"]),
+            (200, errors.iter().map(|e| e as &str).map(Value::from).collect::<Vec<_>>().iter().collect(), &json!([])),
+            "{found}"
+        );
     }
     let deps = update::Deps {
         gate: world.gate(),
@@ -111,7 +115,8 @@ async fn a_change_keeps_it_what_it_is() {
         let (status, problem) = update(&world, call, made.id()).await;
         assert_eq!((status, pointers(&problem)), (400, vec![at]), "{body}");
     }
-    let body = json!({ "url": "mailto:new@later.example", "event_types": ["alert.opened"], "payload_version": "email" });
+    let body =
+        json!({ "url": "mailto:new@later.example", "event_types": ["alert.opened"], "payload_version": "email" });
     let call = world.owner().with_header("if-match", mail.etag()).posting(&body);
     let (status, changed) = update(&world, call, mail.id()).await;
     assert_eq!((status, &changed["data"]["host"]), (200, &json!("later.example")), "{changed}");

@@ -12,8 +12,8 @@ use shared::{
 
 use crate::world::{World, cell, faults, today};
 
-/// Write and read units of each access that the README has, in its order.
-const COSTS: [(f64, f64); 6] = [(1.0, 900.0); 6];
+/// Write and read units of each access that the README has, in its order: no more.
+const COSTS: [(f64, f64); 6] = [(1.0, 18.0), (1.0, 53.0), (1.0, 7.5), (1.0, 2.0), (1.0, 20.0), (1.0, 101.0)];
 
 /// Of which a tenth fails.
 fn runs(scale: u64) -> Cell {
