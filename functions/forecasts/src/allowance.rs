@@ -76,7 +76,10 @@ pub fn etag(allowance: Option<&Allowance>) -> String {
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
     let (named, centicredits) = read(call.fields()?)?;
-    let owner = Whose::find(&deps.table, &person, named).await?.one;
+    let owner = match named {
+        Some(_) => Whose::find(&deps.table, &person, named).await?.one,
+        None => None,
+    };
     let seen = deps.table.find_now(key::allowance(person.tenant, owner)).await?;
     call.seen()?.includes(&etag(seen.as_ref()))?;
 

@@ -205,4 +205,12 @@ fn backtest_no_series_is_worse_than_last_weeks_mean_and_all_together_are_better(
         });
     }
     assert!(faults.is_empty(), "{faults:#?}");
+
+    let all = published("all, of 56 days");
+    let document = include_str!("../../src/forecast.rs").replace("\n/// ", " ");
+    let said = format!(
+        "of the rest of a month {} % beside {} %, of single days {} % beside {} %, and {} % of the months",
+        all[2], all[3], all[0], all[1], all[4]
+    );
+    assert!(document.contains(&said), "the document does not say: {said}");
 }
