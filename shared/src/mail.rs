@@ -226,6 +226,7 @@ fn is_ours(status: u16, code: &str, text: &str) -> bool {
 
 /// Told aloud: nobody but the operator can mend it.
 fn unable(cause: String) -> Error {
+    crate::metrics::count("MailUnable", 1);
     tracing::error!(cause, "no e-mail leaves, and what is due waits: see to the sender's address and to SES");
     Error::Upstream { what: "this installation cannot send e-mail at present".into(), cause: cause.into() }
 }

@@ -65,5 +65,5 @@ async fn a_scenario_that_fails_is_told_of_once_in_the_form_of_each_who_is_told()
 }
 
 async fn client(world: &World, nth: usize) -> String {
-    world.of_client(world.clients[nth]["client_id"].as_str().unwrap()).await
+    world.of_client("agent", world.clients[nth]["client_id"].as_str().unwrap()).await
 }

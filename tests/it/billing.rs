@@ -44,9 +44,10 @@ async fn a_closed_month_stays_and_what_comes_late_is_a_correction() {
     );
     let whole = world.get(&path, &owner).await.body["data"].clone();
     assert_eq!((&whole["final"], whole["lines"].as_array().map(Vec::len)), (&json!(true), Some(1)), "{whole}");
-    let csv = world.get(&format!("{path}?format=csv"), &world.of_client(&client).await).await;
+    let theirs = world.of_client("supervisor", &client).await;
+    let csv = world.get(&format!("{path}?format=csv"), &theirs).await;
     assert!(csv.body.as_str().unwrap().contains("'=Intake"), "no spreadsheet reads it as a formula: {}", csv.body);
-    let other = world.of_client(world.clients[1]["client_id"].as_str().unwrap()).await;
+    let other = world.of_client("supervisor", world.clients[1]["client_id"].as_str().unwrap()).await;
     assert_eq!(world.get(&path, &other).await.status, 404);
 }
 

@@ -122,7 +122,7 @@ async fn a_run_counts_once_for_whom_its_scenario_is_and_costs_what_a_credit_did(
     world.stack.invoke("MakeOperationsFold", &json!({})).await.unwrap();
     assert_eq!(metrics("", &agent).await.body["data"]["by_day"], mapped["by_day"], "folded or not, it is the same");
 
-    let (theirs, others) = (world.of_client(clients[0]).await, world.of_client(clients[1]).await);
+    let (theirs, others) = (world.of_client("agent", clients[0]).await, world.of_client("agent", clients[1]).await);
     let log = format!("/api/v1/make-operations/runs?scenario_id={}", world.name);
     assert_eq!(world.get(&log, &theirs).await.body["data"]["runs"].as_array().map(Vec::len), Some(3));
     assert_eq!(metrics("", &theirs).await.body["data"]["totals"]["operations_count"], 15);
@@ -130,7 +130,7 @@ async fn a_run_counts_once_for_whom_its_scenario_is_and_costs_what_a_credit_did(
     assert_eq!(metrics(&format!("&client_id={}", clients[0]), &others).await.status, 404);
     assert_eq!(world.get(&log, &others).await.status, 404);
     let csv = metrics("&format=csv", &theirs).await;
-    assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
+    assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8; header=present");
     assert_eq!(csv.body.as_str().unwrap().lines().count(), 2, "{}", csv.body);
 
     let ahead = world.get("/api/v1/make-operations/forecast", &agent).await;

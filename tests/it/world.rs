@@ -67,10 +67,10 @@ impl World {
         self.sign_in(role).await
     }
 
-    /// An agent who is limited to a client.
-    pub async fn of_client(&self, client: &str) -> String {
+    /// Somebody with that role who is limited to a client.
+    pub async fn of_client(&self, role: &str, client: &str) -> String {
         let _others_may_too = SIGN_INS.read().await;
-        let user = self.person("agent").await;
+        let user = self.person(role).await;
         self.stack.token_with(&user, json!({ "custom:client": client })).await.expect("a token")
     }
 

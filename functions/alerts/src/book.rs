@@ -16,6 +16,8 @@ use shared::{
     tenant::Zone,
 };
 
+use crate::moment::Hours;
+
 pub use read::{PAST, Reach};
 
 /// What is known of a tenant.
@@ -28,6 +30,8 @@ pub struct Book {
     pub known: BTreeMap<Which, Known>,
     /// Days with runs, hour by hour, by scenario.
     pub ran: HashMap<String, BTreeMap<Date, RunDay>>,
+    /// The hours of the days whose runs were read.
+    pub hours: HashMap<Date, Hours>,
     /// The company, what is unmapped, and clients.
     pub owners: BTreeMap<Owner, Days>,
     /// What clients are called.

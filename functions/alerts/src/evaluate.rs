@@ -151,9 +151,6 @@ pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn
     let book = Book::read(table, tenant, zone, moment.date, &Scope::Tenant, Reach::present(moment.date)).await?;
     let alerts: BTreeMap<AlertId, Alert> =
         table.list_all(&key::alerts(tenant)).await?.into_iter().map(|alert| (alert.id, alert)).collect();
-    if book.known.is_empty() && book.pull.is_none() && alerts.is_empty() {
-        return Ok(Turn::default());
-    }
     let rules = Rules::read(table, tenant).await?;
     let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment };
 

@@ -42,17 +42,37 @@ pub fn begin(zone: &Zone, date: Date, hour: u8) -> Timestamp {
 }
 
 /// What a clock shows there.
-pub fn clock(zone: &Zone, at: Timestamp) -> u8 {
+fn clock(zone: &Zone, at: Timestamp) -> u8 {
     u8::try_from(at.to_zoned(zone.rules().clone()).hour()).unwrap_or_default()
 }
 
-/// The hours of a day in which a clock shows this: one mostly, two or none on days on which clocks are changed.
-pub fn hours_at(zone: &Zone, date: Date, shown: u8) -> Vec<u8> {
-    let of_day = |hour: &u8| {
-        let at = begin(zone, date, *hour);
-        ledger::place(zone, at) == (date, *hour) && clock(zone, at) == shown
-    };
-    (0..25).filter(of_day).collect()
+/// The hours of a day: 24 mostly, 23 or 25 where clocks are changed.
+#[derive(Clone, Debug)]
+pub struct Hours {
+    /// When the first one begins.
+    begin: Timestamp,
+    /// What a clock shows at the beginning of each.
+    shown: Vec<u8>,
+}
+
+impl Hours {
+    /// Those of a day in a zone.
+    pub fn of(zone: &Zone, date: Date) -> Self {
+        let begin = begin(zone, date, 0);
+        let starts = (0..25).map(|hour| begin + SignedDuration::from_hours(hour));
+        let of_day = starts.take_while(|at| ledger::place(zone, *at).0 == date);
+        Self { begin, shown: of_day.map(|at| clock(zone, at)).collect() }
+    }
+
+    /// When each begins, and what a clock shows then.
+    pub fn starts(&self) -> impl Iterator<Item = (Timestamp, u8)> {
+        (0..).zip(&self.shown).map(|(hour, shown)| (self.begin + SignedDuration::from_hours(hour), *shown))
+    }
+
+    /// Those in which a clock shows this: one mostly, two or none where clocks are changed.
+    pub fn at(&self, shown: u8) -> impl Iterator<Item = u8> {
+        (0..).zip(&self.shown).filter(move |(_, has)| **has == shown).map(|(hour, _)| hour)
+    }
 }
 
 #[cfg(test)]
@@ -65,10 +85,12 @@ mod tests {
     fn days_of_23_and_25_hours_have_no_hour_or_two_that_a_clock_shows() {
         let lisbon = Zone::try_from("Europe/Lisbon".to_owned()).unwrap();
         // 29 March 2026 loses the hour from one to two, 25 October has it twice.
-        assert_eq!(hours_at(&lisbon, date(2026, 3, 29), 1), [] as [u8; 0]);
-        assert_eq!(hours_at(&lisbon, date(2026, 3, 29), 2), [1]);
-        assert_eq!(hours_at(&lisbon, date(2026, 10, 25), 1), [1, 2]);
-        assert_eq!(hours_at(&lisbon, date(2026, 10, 25), 23), [24]);
+        let [march, may, october] =
+            [(3, 29), (5, 1), (10, 25)].map(|(month, day)| Hours::of(&lisbon, date(2026, month, day)));
+        assert_eq!([&march, &may, &october].map(|day| day.starts().count()), [23, 24, 25]);
+        let at = |day: &Hours, shown| day.at(shown).collect::<Vec<_>>();
+        assert_eq!((at(&march, 1), at(&march, 2), at(&may, 2)), (vec![], vec![1], vec![2]));
+        assert_eq!((at(&october, 1), at(&october, 23)), (vec![1, 2], vec![24]));
     }
 
     #[test]

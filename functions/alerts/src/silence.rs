@@ -18,7 +18,7 @@ use shared::{
 use crate::{
     book::Facts,
     engine::evidence,
-    moment::{self, Moment, begin, hours_at},
+    moment::{Hours, Moment, begin},
 };
 
 /// A rhythm is what happened in so many weeks.
@@ -103,20 +103,15 @@ fn last_run(facts: &Facts<'_>, now: &Moment) -> Option<Timestamp> {
 
 /// The earliest hour since its last run that was expected, and is over by a moment: its day, and what a clock showed.
 fn missed(facts: &Facts<'_>, now: &Moment, last: Timestamp, over: Timestamp) -> Option<(Date, u8)> {
-    let (zone, ran) = (&facts.book.zone, facts.ran()?);
+    let ran = facts.ran()?;
     for date in [now.date.saturating_sub(1.day()), now.date] {
-        for hour in 0..25 {
-            let start = begin(zone, date, hour);
-            let is_of_day = Moment::place(zone, start) == (date, hour);
-            if !is_of_day || start < last || start + SignedDuration::from_hours(1) > over {
+        let hours = facts.book.hours.get(&date)?;
+        for (start, shown) in hours.starts() {
+            if start < last || start + SignedDuration::from_hours(1) > over {
                 continue;
             }
-            let shown = moment::clock(zone, start);
-            let has_run = |day: Option<&RunDay>, hours: &[u8]| {
-                day.is_some_and(|day| hours.iter().any(|hour| day.tally_of(*hour).runs() > 0))
-            };
             // An hour that a clock shows twice is one.
-            if !has_run(ran.get(&date), &hours_at(zone, date, shown)) && is_usual(facts, ran, date, shown, has_run) {
+            if !has_run(ran.get(&date), hours, shown) && is_usual(facts, ran, date, shown) {
                 return Some((date, shown));
             }
         }
@@ -124,21 +119,19 @@ fn missed(facts: &Facts<'_>, now: &Moment, last: Timestamp, over: Timestamp) -> 
     None
 }
 
-fn is_usual(
-    facts: &Facts<'_>,
-    ran: &BTreeMap<Date, RunDay>,
-    date: Date,
-    shown: u8,
-    has_run: impl Fn(Option<&RunDay>, &[u8]) -> bool,
-) -> bool {
+fn has_run(day: Option<&RunDay>, hours: &Hours, shown: u8) -> bool {
+    day.is_some_and(|day| hours.at(shown).any(|hour| day.tally_of(hour).runs() > 0))
+}
+
+fn is_usual(facts: &Facts<'_>, ran: &BTreeMap<Date, RunDay>, date: Date, shown: u8) -> bool {
     let mut had = 0;
     for week in 1..=WEEKS {
         let then = date.saturating_sub((7 * week).days());
-        let hours = hours_at(&facts.book.zone, then, shown);
-        if hours.is_empty() {
+        let Some(hours) = facts.book.hours.get(&then) else { return false };
+        if hours.at(shown).next().is_none() {
             continue;
         }
-        if !has_run(ran.get(&then), &hours) {
+        if !has_run(ran.get(&then), hours, shown) {
             return false;
         }
         had += 1;

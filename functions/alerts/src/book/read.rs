@@ -17,6 +17,7 @@ use shared::{
 };
 
 use super::{Book, Days};
+use crate::moment::Hours;
 
 /// So many reads go on at the same time.
 const ABREAST: usize = 8;
@@ -42,6 +43,10 @@ pub struct Reach {
 
 fn back(date: Date, days: i32) -> Date {
     date.saturating_sub(days.days())
+}
+
+fn days(from: Date, to: Date) -> impl Iterator<Item = Date> {
+    from.series(1.day()).take_while(move |date| *date <= to)
 }
 
 impl Reach {
@@ -87,7 +92,9 @@ impl Book {
         };
         let clients: Vec<Client> = table.list_all(&key::clients(tenant)).await?;
         let owners = owners(scope, &scenarios, &clients);
+        let dates = reach.runs.iter().flat_map(|(from, to)| days(*from, *to));
         let mut book = Self {
+            hours: dates.map(|date| (date, Hours::of(&zone, date))).collect(),
             zone,
             scenarios: scenarios.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect(),
             known: BTreeMap::new(),
@@ -197,7 +204,7 @@ async fn ranged(table: &Table, tenant: TenantId, ranges: &[(Date, Date)]) -> Res
 
 /// The days of some.
 async fn keyed(table: &Table, tenant: TenantId, ids: &[&str], ranges: &[(Date, Date)]) -> Result<Vec<RunDay>> {
-    let dates = || ranges.iter().flat_map(|(from, to)| from.series(1.day()).take_while(move |date| date <= to));
+    let dates = || ranges.iter().flat_map(|(from, to)| days(*from, *to));
     let keys: Vec<_> = ids.iter().flat_map(|id| dates().map(move |date| key::run_day(tenant, date, id))).collect();
     if keys.len() > MOST {
         return Err(too_much());

@@ -13,7 +13,7 @@ use shared::{
 
 use crate::{World, at, world::hours};
 
-const NOW: &str = "2026-07-21T12:30:00Z";
+const NOW: &str = "2037-07-21T12:30:00Z";
 
 /// Three scenarios in error: two of the client and one that is mapped to nobody.
 async fn world() -> World {
@@ -21,7 +21,7 @@ async fn world() -> World {
     for id in ["1", "2", "3"] {
         world
             .scenario(id, |scenario| {
-                scenario.told = Some(crate::world::says(ScenarioStatus::Error, "2026-07-21T08:00:00Z"));
+                scenario.told = Some(crate::world::says(ScenarioStatus::Error, "2037-07-21T08:00:00Z"));
                 if id == "3" {
                     scenario.mapping = vec![Mapped::default()];
                 }
@@ -66,7 +66,7 @@ async fn everybody_sees_what_is_theirs() {
 #[tokio::test]
 async fn a_list_comes_page_by_page_the_newest_first() {
     let world = world().await;
-    world.runs("1", "2026-07-21", 14, (0, 30, 0)).await;
+    world.runs("1", "2037-07-21", 14, (0, 30, 0)).await;
     world.evaluate(at(NOW) + hours(1)).await;
     let (mut kinds, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -108,10 +108,10 @@ async fn a_muted_alert_is_silent_until_then() {
         let call = world.owner().with_part("id", alert.id).posting(&json!({ "until": until })).at(at(NOW));
         told(act::mute(&world.alerts, call).await)
     };
-    for wrong in ["2026-07-21T12:00:00Z", "2027-07-21T12:00:00Z", "tomorrow"] {
+    for wrong in ["2037-07-21T12:00:00Z", "2038-07-21T12:00:00Z", "tomorrow"] {
         assert_eq!(mute(wrong).await.0, 400, "{wrong}");
     }
-    assert_eq!(mute("2026-07-23T12:00:00Z").await.1["data"]["state"], "muted");
+    assert_eq!(mute("2037-07-23T12:00:00Z").await.1["data"]["state"], "muted");
     assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 2, "the other two");
     assert_eq!(world.evaluate(at(NOW) + hours(48)).await.told, 3);
     assert_eq!(world.alert(Kind::ScenarioStatus, "1").await.unwrap().state, State::Open);
@@ -119,7 +119,7 @@ async fn a_muted_alert_is_silent_until_then() {
 
 #[tokio::test]
 async fn what_ends_behind_a_mute_is_told_and_what_ends_within_is_not() {
-    for (until, told_at_end) in [("2026-07-21T14:00:00Z", 3), ("2026-07-21T20:00:00Z", 2)] {
+    for (until, told_at_end) in [("2037-07-21T14:00:00Z", 3), ("2037-07-21T20:00:00Z", 2)] {
         let world = world().await;
         let alert = world.alert(Kind::ScenarioStatus, "1").await.unwrap();
         let call = world.owner().with_part("id", alert.id).posting(&json!({ "until": until })).at(at(NOW));

@@ -8,7 +8,7 @@ use shared::{
 
 use crate::{World, at, world::hours};
 
-const NOW: &str = "2026-07-21T12:30:00Z";
+const NOW: &str = "2037-07-21T12:30:00Z";
 
 /// A tenant with a scenario that is in error.
 async fn broken() -> World {
@@ -20,7 +20,7 @@ async fn broken() -> World {
 async fn set(world: &World, broken: bool) {
     use shared::usage::ScenarioStatus::{Active, Error};
     let status = if broken { Error } else { Active };
-    world.scenario("1", |scenario| scenario.told = Some(crate::world::says(status, "2026-07-21T08:00:00Z"))).await;
+    world.scenario("1", |scenario| scenario.told = Some(crate::world::says(status, "2037-07-21T08:00:00Z"))).await;
 }
 
 async fn state(world: &World) -> State {
@@ -133,7 +133,7 @@ async fn an_evaluation_that_is_killed_is_taken_up_by_the_next_and_tells_of_each_
     let ids: Vec<String> = (1..=12).map(|n| n.to_string()).collect();
     let set = async |status| {
         for id in &ids {
-            let told = crate::world::says(status, "2026-07-21T08:00:00Z");
+            let told = crate::world::says(status, "2037-07-21T08:00:00Z");
             world.scenario(id, |scenario| scenario.told = Some(told)).await;
         }
     };
@@ -165,11 +165,11 @@ async fn a_thousand_runs_that_fail_are_two_notices() {
     world.scenario("1", |_| ()).await;
     let mut told = 0;
     for hour in 0..40 {
-        let (date, of_day) = if hour < 23 { ("2026-07-21", hour + 1) } else { ("2026-07-22", hour - 23) };
+        let (date, of_day) = if hour < 23 { ("2037-07-21", hour + 1) } else { ("2037-07-22", hour - 23) };
         if hour < 20 {
             world.runs("1", date, of_day, (0, 50, 0)).await;
         }
-        told += world.evaluate(at("2026-07-21T00:30:00Z") + hours(i64::from(hour))).await.told;
+        told += world.evaluate(at("2037-07-21T00:30:00Z") + hours(i64::from(hour))).await.told;
         if hour == 20 {
             world.runs("1", date, of_day, (9_500, 0, 0)).await;
         }

@@ -1,4 +1,5 @@
-//! A tenant in Lisbon with a client, and what its scenarios do.
+//! A tenant in Lisbon with a client, and what its scenarios do: in a year that is to come, for what is over is kept for a
+//! while only, and with the weekdays and clocks of 2026.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,7 @@ impl World {
     }
 
     pub async fn over(table: Table) -> Self {
-        let now = at("2026-01-01T00:00:00Z");
+        let now = at("2037-01-01T00:00:00Z");
         let time_zone = Zone::try_from("Europe/Lisbon".to_owned()).unwrap();
         let tenant = Tenant { id: TenantId::new(), name: "Marina".into(), time_zone, created_at: now };
         table.put(&tenant).await.unwrap();
@@ -86,7 +87,7 @@ impl World {
     /// A scenario of the client, as Make.com told of it in January.
     pub async fn scenario(&self, id: &str, change: impl FnOnce(&mut Scenario)) {
         let mut scenario =
-            Scenario::heard_of(self.tenant, id.into(), format!("Scenario {id}"), at("2026-01-01T00:00:00Z"));
+            Scenario::heard_of(self.tenant, id.into(), format!("Scenario {id}"), at("2037-01-01T00:00:00Z"));
         let owner = Owner::Client(self.inn);
         scenario.mapping = vec![Mapped { owner, ..Mapped::default() }];
         change(&mut scenario);
@@ -101,7 +102,7 @@ impl World {
             .set("tenant", self.tenant)
             .set("scenario", id)
             .set("date", date)
-            .set("told_at", at("2026-01-01T00:00:00Z"));
+            .set("told_at", at("2037-01-01T00:00:00Z"));
         for (letter, n) in [("s", succeeded), ("f", failed), ("e", empty)] {
             if n > 0 {
                 change = change.add(&format!("_{letter}"), n).add(&format!("_{hour}{letter}"), n);
@@ -115,7 +116,7 @@ impl World {
     pub async fn fold(&self, date: Date) {
         let table = self.table.clone().consistent();
         let folder = Folder::of(&table, self.tenant).await.unwrap();
-        folder.fold(&Unfolded { tenant: self.tenant, date, noted_ms: 0 }, at("2026-12-31T00:00:00Z")).await.unwrap();
+        folder.fold(&Unfolded { tenant: self.tenant, date, noted_ms: 0 }, at("2037-12-31T00:00:00Z")).await.unwrap();
     }
 
     /// What a sync stated of the client's day.
@@ -139,7 +140,7 @@ impl World {
 
     /// A rule that is made.
     pub async fn rule(&self, scope: Scope, thresholds: Thresholds, change: impl FnOnce(&mut Rule)) {
-        let created_at = at("2026-01-01T00:00:00Z");
+        let created_at = at("2037-01-01T00:00:00Z");
         let mut rule =
             Rule { tenant: self.tenant, scope, thresholds, enabled: true, muted_until: None, revision: 1, created_at };
         change(&mut rule);

@@ -13,7 +13,7 @@ use shared::{
     usage::OperationType,
 };
 
-use crate::world::{World, at};
+use crate::world::{World, at, number};
 
 /// The same world, counted from now on.
 fn metered(world: World, units: &Units) -> World {
@@ -83,7 +83,7 @@ async fn what_a_month_of_300_scenarios_costs() {
     println!("300 scenarios: close {close:?} get {get:?} list {list:?} correct {correct:?}");
     // 300 scenarios of half a megacredit a day: to the cent, by hand.
     let costs = &seen["totals"]["costs"];
-    assert_eq!((costs[0]["amount"].to_string(), costs[1]["amount"].to_string()), ("5355.00".into(), "2226.00".into()));
+    assert_eq!((number(&costs[0]["amount"]), number(&costs[1]["amount"])), (5_355.into(), 2_226.into()));
     assert!(close.0 <= 1_000.0 && close.1 <= 1_000.0, "{close:?}");
     assert!(get.0 <= 0.0 && get.1 <= 1_000.0, "{get:?}");
     assert!(list.0 <= 0.0 && list.1 <= 2.0, "{list:?}");
