@@ -48,8 +48,10 @@ async fn everybody_sees_what_is_theirs() {
     assert_eq!(seen(stranger()).await, 0);
     assert_eq!(told(get::handle(&world.alerts, nobody()).await).0, 401);
     let other = shared::id::ClientId::new();
-    assert_eq!(world.listed(world.owner(), &format!("client_id={other}")).await.0, 404);
-    assert_eq!(world.listed(world.owner(), "state=closed&kind=noise&limit=0").await.0, 400);
+    assert_eq!(world.listed(world.owner().at(at(NOW)), &format!("client_id={other}")).await.0, 404);
+    let (status, answer) = world.listed(world.owner().at(at(NOW)), "state=closed&kind=noise&limit=0&colour=red").await;
+    assert_eq!((status, answer["errors"].as_array().unwrap().len()), (400, 4), "{answer}");
+    assert_eq!(world.listed(world.owner().at(at(NOW)), "cursor=forged").await.0, 400);
 
     let unmapped = world.alert(Kind::ScenarioStatus, "3").await.unwrap().id;
     for (call, status) in [
@@ -58,9 +60,11 @@ async fn everybody_sees_what_is_theirs() {
         (person_with(world.tenant, Role::Owner, &[("client", &inn)]), 404),
         (stranger(), 404),
     ] {
-        assert_eq!(told(get::handle(&world.alerts, call.with_part("id", unmapped)).await).0, status);
+        let call = call.with_part("id", unmapped).at(at(NOW));
+        assert_eq!(told(get::handle(&world.alerts, call).await).0, status);
     }
-    assert_eq!(told(get::handle(&world.alerts, world.owner().with_part("id", "nonsense")).await).0, 404);
+    let call = world.owner().with_part("id", "nonsense").at(at(NOW));
+    assert_eq!(told(get::handle(&world.alerts, call).await).0, 404);
 }
 
 #[tokio::test]
