@@ -112,7 +112,7 @@ async fn page(
     for _ in 0..MOST_PAGES {
         let listed = table.list_index_newest(&from, &to, after.as_ref(), PAGE).await?;
         let mut alerts: Vec<Alert> = table.find_all(&listed.iter().map(Listed::key).collect::<Vec<_>>()).await?;
-        alerts.sort_by(|one, other| (other.opened_at, other.id).cmp(&(one.opened_at, one.id)));
+        alerts.sort_by_key(|alert| std::cmp::Reverse((alert.opened_at, alert.id)));
         for alert in alerts.into_iter().filter(|alert| takes(alert)) {
             if shown.len() == wanted {
                 let last = shown.last().and_then(|alert| Some(Listed::of(&alert.key(), &alert.index()?)));

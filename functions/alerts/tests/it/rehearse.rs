@@ -148,6 +148,6 @@ async fn nothing_is_stored_and_the_price_of_one_scenario_is_small() {
     let (written, read) = units.take();
     assert_eq!((status, written), (200, 1.0), "the lease of calls alone");
     println!("a rehearsal of one scenario reads {read} units");
-    assert!(read <= 60.0, "{read}");
+    assert!(read <= 35.0, "{read}");
     assert!(world.alert(Kind::Silence, "1").await.is_none());
 }
