@@ -19,8 +19,6 @@ pub enum Change {
     Opened,
     /// The next share of a limit is reached.
     Escalated,
-    /// It is open still.
-    Repeated,
     /// It is over.
     Resolved,
 }
@@ -31,7 +29,6 @@ impl Change {
         match self {
             Self::Opened => "opened",
             Self::Escalated => "escalated",
-            Self::Repeated => "repeated",
             Self::Resolved => "resolved",
         }
     }
@@ -49,6 +46,8 @@ pub struct Look<'a> {
     pub name: &'a str,
     /// Nobody is told until then.
     pub muted_until: Option<Timestamp>,
+    /// The tenant has been told enough in this hour: the rest waits for the next.
+    pub enough: bool,
     /// The hour of the evaluation: one that is repeated changes nothing.
     pub hour: Timestamp,
     /// The tenant's day.
@@ -67,7 +66,7 @@ pub fn advance(known: Option<&Alert>, breach: Option<Breach>, look: &Look<'_>) -
     match (known.filter(|alert| alert.is_on()), breach) {
         (None, None) => None,
         (None, Some(breach)) => Some(open(known, breach, look)),
-        (Some(alert), Some(breach)) if alert.breach.day != breach.day => Some(over(alert, look)),
+        (Some(alert), Some(breach)) if alert.breach.day != breach.day => over(alert, look),
         (Some(alert), Some(breach)) => goes_on(alert, breach, look),
         (Some(alert), None) => clears(alert, look),
     }
@@ -76,7 +75,7 @@ pub fn advance(known: Option<&Alert>, breach: Option<Breach>, look: &Look<'_>) -
 fn open(known: Option<&Alert>, breach: Breach, look: &Look<'_>) -> (Alert, Option<Change>) {
     let told_at = known.and_then(|alert| alert.told_at);
     let muted = look.muted_until.filter(|_| look.hushes());
-    let tells = muted.is_none() && may_tell(told_at, &breach, look.hour);
+    let tells = muted.is_none() && !look.enough && may_tell(told_at, &breach, look.hour);
     let alert = Alert {
         tenant: look.tenant,
         id: look.subject.alert(look.tenant, look.kind),
@@ -121,11 +120,12 @@ fn goes_on(alert: &Alert, breach: Breach, look: &Look<'_>) -> Option<(Alert, Opt
     }
     let change = match next.state {
         State::Open if hushed => None,
+        State::Open if look.enough => {
+            next.told &= !escalates;
+            None
+        }
         State::Open if !next.told => may_tell(next.told_at, &next.breach, look.hour).then_some(Change::Opened),
         State::Open if escalates => Some(Change::Escalated),
-        State::Open if next.breach.level == 0 && may_tell(next.told_at, &next.breach, look.hour) => {
-            Some(Change::Repeated)
-        }
         _ => None,
     };
     if change.is_some() {
@@ -145,15 +145,17 @@ fn clears(alert: &Alert, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
         return None;
     }
     if alert.clear + 1 >= CLEAR {
-        return Some(over(alert, look));
+        return over(alert, look);
     }
     let next = Alert { clear: alert.clear + 1, evaluated_at: look.hour, revision: alert.revision + 1, ..alert.clone() };
     Some((next, None))
 }
 
-fn over(alert: &Alert, look: &Look<'_>) -> (Alert, Option<Change>) {
+/// The alert, ended; nothing where somebody should be told and was told enough: then it ends an hour later.
+fn over(alert: &Alert, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
     let (next, change) = end(alert, None, look.hour);
-    (next, change.filter(|_| !look.hushes()))
+    let change = change.filter(|_| !look.hushes());
+    (change.is_none() || !look.enough).then_some((next, change))
 }
 
 /// The alert, ended. That it has is told to those who were told that it opened, unless it is muted still.

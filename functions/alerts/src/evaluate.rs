@@ -34,6 +34,8 @@ use crate::{
 /// Tenants that are listed at a time, and judged side by side.
 const PAGE: u16 = 100;
 const ABREAST: usize = 4;
+/// So many notices a tenant gets in an hour; what else there is to tell follows in the next ones.
+const MOST_TOLD: usize = 20;
 
 /// What the schedule says: nothing.
 #[derive(Deserialize)]
@@ -152,7 +154,8 @@ pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn
     let alerts: BTreeMap<AlertId, Alert> =
         table.list_all(&key::alerts(tenant)).await?.into_iter().map(|alert| (alert.id, alert)).collect();
     let rules = Rules::read(table, tenant).await?;
-    let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment };
+    let told_before = told_in(hour(now), &alerts);
+    let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment, told_before };
 
     let mut turn = Turn::default();
     let mut seen = BTreeSet::new();
@@ -170,12 +173,19 @@ pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn
     Ok(turn)
 }
 
+/// How many notices of a tenant an evaluation of this hour has written.
+fn told_in(hour: Timestamp, alerts: &BTreeMap<AlertId, Alert>) -> usize {
+    alerts.values().filter(|alert| alert.told_at == Some(hour) || alert.resolved_at == Some(hour)).count()
+}
+
 struct Judge<'a> {
     table: &'a Table,
     tenant: TenantId,
     book: &'a Book,
     rules: &'a Rules,
     moment: &'a Moment,
+    /// Notices that went out in this hour before: by an evaluation that is repeated now.
+    told_before: usize,
 }
 
 impl Judge<'_> {
@@ -194,6 +204,7 @@ impl Judge<'_> {
                 subject,
                 name: &name,
                 muted_until: rule.and_then(|rule| rule.muted_until),
+                enough: self.told_before + turn.told >= MOST_TOLD,
                 hour: hour(self.moment.at),
                 today: self.moment.date,
             };

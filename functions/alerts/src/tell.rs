@@ -46,7 +46,6 @@ fn event_of(alert: &Alert, change: Change, now: Timestamp) -> Result<Event> {
         [b"alert", alert.id.as_bytes(), &alert.opened_at.as_millisecond().to_be_bytes(), &alert.revision.to_be_bytes()];
     let prefix = match change {
         Change::Opened | Change::Escalated => "",
-        Change::Repeated => "Still: ",
         Change::Resolved => "Over: ",
     };
     let severity = match alert.breach.severity {

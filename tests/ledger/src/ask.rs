@@ -1,6 +1,9 @@
 //! The questions, what they cost, and whether their answers are right.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::{Timestamp, civil::Date};
 use make_operations::metrics;
@@ -42,34 +45,45 @@ pub async fn ask(table: &Table, units: &Units, tenant: TenantId, query: &str, no
     Ok(Answer { bytes: reply.body.len(), data: answer["data"].clone(), read_units, took })
 }
 
-/// What in an answer is not as it was computed.
-pub fn differences(data: &Value, expected: &Expected) -> Vec<String> {
+/// What in an answer is not as it was computed for a range of days, both included.
+pub fn differences(data: &Value, expected: &Expected, (from, to): (i64, i64)) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: String, told: &Value, sum: &Sum| {
         if let Some(difference) = difference(told, sum) {
             found.push(format!("{what}: {difference}"));
         }
     };
-    compare("totals".into(), &data["totals"], &expected.total);
     let none = Sum::default();
-    for day in data["by_day"].as_array().into_iter().flatten() {
-        let date: Option<Date> = day["date"].as_str().and_then(|date| date.parse().ok());
-        let number = date.map_or(0, |date| date.duration_since(Date::constant(1970, 1, 1)).as_hours() / 24);
-        compare(format!("{}", day["date"]), day, expected.days.get(&number).unwrap_or(&none));
+    compare("totals".into(), &data["totals"], &expected.total);
+    let days: BTreeMap<i64, &Value> =
+        list(&data["by_day"]).iter().filter_map(|day| Some((number(day)?, day))).collect();
+    for n in from..=to {
+        let sum = expected.days.get(&n).unwrap_or(&none);
+        compare(format!("day {n}"), days.get(&n).copied().unwrap_or(&Value::Null), sum);
     }
-    for client in data["by_client"].as_array().into_iter().flatten() {
-        let owner = owner(client);
-        compare(format!("{owner:?}"), client, expected.owners.get(&owner).unwrap_or(&none));
+    let owners: BTreeMap<Owner, &Value> =
+        list(&data["by_client"]).iter().map(|client| (owner(client), client)).collect();
+    for owner in expected.owners.keys().chain(owners.keys()) {
+        let told = owners.get(owner).copied().unwrap_or(&Value::Null);
+        compare(format!("{owner:?}"), told, expected.owners.get(owner).unwrap_or(&none));
     }
-    let told = data["by_scenario"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for one in told {
-        let place = (owner(one), one["scenario_id"].as_str().unwrap_or_default().to_owned());
-        compare(format!("{place:?}"), one, expected.scenarios.get(&place).unwrap_or(&none));
-    }
-    if told.len() != expected.scenarios.len() {
-        found.push(format!("{} scenarios are told of {}", told.len(), expected.scenarios.len()));
+    let place = |one: &Value| (owner(one), one["scenario_id"].as_str().unwrap_or_default().to_owned());
+    let scenarios: BTreeMap<_, &Value> = list(&data["by_scenario"]).iter().map(|one| (place(one), one)).collect();
+    for place in expected.scenarios.keys().chain(scenarios.keys()) {
+        let told = scenarios.get(place).copied().unwrap_or(&Value::Null);
+        compare(format!("{place:?}"), told, expected.scenarios.get(place).unwrap_or(&none));
     }
     found
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The day of an entry, since 1970.
+fn number(day: &Value) -> Option<i64> {
+    let date: Date = day["date"].as_str()?.parse().ok()?;
+    Some(date.duration_since(Date::constant(1970, 1, 1)).as_hours() / 24)
 }
 
 fn owner(told: &Value) -> Owner {

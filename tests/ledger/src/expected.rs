@@ -43,13 +43,13 @@ pub struct Expected {
     pub scenarios: BTreeMap<(Owner, String), Sum>,
 }
 
-/// Adds up what lies in a range.
+/// Adds up what lies in a range and is wanted. `turns` are the first day of the second price, and of the second owners.
 pub fn of<'r>(
     runs: impl Iterator<Item = &'r Run>,
     scenarios: &BTreeMap<String, Scenario>,
     (from, to): (i64, i64),
-    new_price: i64,
-    middle: i64,
+    (new_price, middle): (i64, i64),
+    wanted: impl Fn(Owner, &str) -> bool,
 ) -> Expected {
     let mut expected = Expected::default();
     for run in runs {
@@ -64,6 +64,9 @@ pub fn of<'r>(
             _ => Some(&mapping[usize::from(day >= middle)]),
         };
         let owner = mapped.map_or(Owner::Unmapped, |mapped| mapped.owner);
+        if !wanted(owner, &run.scenario) {
+            continue;
+        }
         let credits = run.centicredits.unwrap_or_default();
         let is_empty = run.status == RunStatus::Success && run.operations <= 1;
         let saves = run.status != RunStatus::Error && !is_empty;
