@@ -21,6 +21,15 @@ async fn a_scenario_that_fails_is_told_of_once_in_the_form_of_each_who_is_told()
     let slack = told_at(&world, &owner, format!("/hooks.slack.com/services/T0/B0/{}", world.name), "slack").await;
     let flow = format!("/prod-1.westeurope.logic.azure.com/workflows/{}/paths/invoke?sig=s", world.name);
     let teams = told_at(&world, &owner, flow, "teams").await;
+    let mailbox = format!("{}@marina.example", world.name);
+    let mail = json!({ "name": "On call", "url": format!("mailto:{mailbox}") });
+    let made = world.post("/api/v1/endpoints", &owner, &mail).await;
+    assert_eq!(
+        (made.status, &made.body["data"]["endpoint"]["payload_version"]),
+        (201, &json!("email")),
+        "{}",
+        made.body
+    );
     let make = told_at(&world, &owner, world.hook(), "2").await;
     let at = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
     let run = |n: usize, status: &str| json!({ "id": format!("{status}{n}"), "status": status, "operations_consumed": 3, "timestamp": at });
@@ -46,6 +55,9 @@ async fn a_scenario_that_fails_is_told_of_once_in_the_form_of_each_who_is_told()
     }
     assert!(world.receiver.requests(&slack).await.unwrap()[0].body.as_ref().unwrap().contains("Intake &amp; Mail"));
 
+    let letter = letter_to(&world, &mailbox).await;
+    assert!(letter["Subject"].as_str().unwrap().contains("12 of 25 runs failed"), "{letter}");
+
     let (theirs, others) = (client(&world, 0).await, client(&world, 1).await);
     let path = format!("/api/v1/alerts/{}", alert["id"].as_str().unwrap());
     assert_eq!(world.get(&path, &theirs).await.status, 200);
@@ -66,4 +78,22 @@ async fn a_scenario_that_fails_is_told_of_once_in_the_form_of_each_who_is_told()
 
 async fn client(world: &World, nth: usize) -> String {
     world.of_client("agent", world.clients[nth]["client_id"].as_str().unwrap()).await
+}
+
+/// The first e-mail that the emulator's SES was given for an address.
+async fn letter_to(world: &World, mailbox: &str) -> Value {
+    let url = format!("{}/_ministack/ses/messages", world.stack.emulator_url);
+    for _ in 0..100 {
+        let sent: Value = world.http.get(&url).send().await.unwrap().json().await.unwrap();
+        let mut all = sent["messages"].as_object().into_iter().flat_map(|accounts| accounts.values()).flat_map(list);
+        if let Some(letter) = all.find(|letter| letter["To"].to_string().contains(mailbox)) {
+            return letter.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("nothing was sent to {mailbox}");
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

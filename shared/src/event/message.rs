@@ -80,7 +80,7 @@ impl Message {
 
     /// The body that a workflow of Microsoft Teams takes: an Adaptive Card of version 1.4 in its envelope.
     pub fn teams(&self) -> String {
-        let fact = |(name, value): &(String, String)| json!({ "title": name, "value": value });
+        let fact = |(name, value): &(String, String)| json!({ "title": name, "value": plain(value) });
         json!({
             "type": "message",
             "attachments": [{
@@ -91,7 +91,7 @@ impl Message {
                     "type": "AdaptiveCard",
                     "version": "1.4",
                     "body": [
-                        { "type": "TextBlock", "size": "Medium", "weight": "Bolder", "text": self.title, "wrap": true },
+                        { "type": "TextBlock", "size": "Medium", "weight": "Bolder", "text": plain(&self.title), "wrap": true },
                         { "type": "FactSet", "facts": self.facts.iter().map(fact).collect::<Value>() },
                     ],
                     "msteams": { "width": "Full" },
@@ -121,6 +121,18 @@ fn cut(text: &str, most: usize) -> String {
 fn line(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     text.split(breaks).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A card reads a part of Markdown: without this a name could be a link.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '[' | ']' | '*' | '_') {
+            plain.push('\\');
+        }
+        plain.push(c);
+    }
+    plain
 }
 
 /// Slack reads `&`, `<` and `>` as its own, and nothing else.
@@ -175,6 +187,14 @@ mod tests {
         let Email { subject, text } = odd.email();
         assert!(subject.starts_with("One Bcc: all@example.com ü") && subject.chars().count() == 200, "{subject}");
         assert!(text.contains("\n\nScenario: A Event: evt_2 [31m\n\n"), "{text}");
+    }
+
+    #[test]
+    fn a_card_has_no_links_and_no_emphasis_of_others() {
+        assert_eq!(
+            plain(r"[Sign in](https://evil.example) a_b *c* \"),
+            r"\[Sign in\](https://evil.example) a\_b \*c\* \\"
+        );
     }
 
     #[test]
