@@ -344,7 +344,7 @@ pub struct Alert {
     pub state: State,
     /// Until when nobody is told, while it is muted.
     pub muted_until: Option<Timestamp>,
-    /// What showed it last.
+    /// What showed it last; its level is the highest that anybody was told of, once somebody was.
     pub breach: Breach,
     /// When it opened.
     pub opened_at: Timestamp,

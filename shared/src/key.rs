@@ -94,7 +94,7 @@ use crate::{
     rate::Rate,
     receiver::Receiver,
     run::{Run, RunDay},
-    scenario::{Owner, Scenario},
+    scenario::{Owner, Scenario, ScenarioCount},
     sheet::{DayTotal, Sheet, Unfolded},
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     source::{self, Source},
@@ -543,6 +543,11 @@ pub fn scenarios(tenant: TenantId) -> Range<Scenario> {
     whole(format!("{tenant}#SCENARIO"))
 }
 
+/// How many there are.
+pub fn scenario_count(tenant: TenantId) -> Key<ScenarioCount> {
+    one(tenant.to_string(), "SCENARIOS".into())
+}
+
 /// A run of a scenario.
 pub fn run(tenant: TenantId, scenario: &str, run: &str) -> Key<Run> {
     one(format!("{tenant}#RUN#{scenario}"), run.into())
@@ -603,6 +608,11 @@ pub fn unfolded(tenant: TenantId, date: Date) -> Key<Unfolded> {
 /// The days that have to be folded again, oldest first.
 pub fn all_unfolded(tenant: TenantId) -> Range<Unfolded> {
     whole(format!("{tenant}#UNFOLDED"))
+}
+
+/// The same from one day to another, both included.
+pub fn unfolded_between(tenant: TenantId, from: Date, to: Date) -> Range<Unfolded> {
+    between(format!("{tenant}#UNFOLDED"), &from.to_string(), &to.to_string())
 }
 
 /// What was achieved on a day.

@@ -39,6 +39,11 @@ impl From<Option<ClientId>> for Owner {
     }
 }
 
+/// The most scenarios of a tenant.
+pub const MOST: usize = 20_000;
+/// The most statements of a mapping.
+pub const STATEMENTS: usize = 100;
+
 /// What a scenario is from a day on, until the next one says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapped {
@@ -161,9 +166,32 @@ impl Scenario {
         begun.or(self.mapping.first()).cloned().unwrap_or_default()
     }
 
+    /// Whether what it is called now, and how it is doing, may be told to an owner: it is nobody else's today. Where nobody
+    /// has mapped it, whoever stated its usage told of it.
+    pub fn is_known_to(&self, owner: Owner, today: Date) -> bool {
+        self.mapping.is_empty() || self.on(today).owner == owner
+    }
+
     /// Its version, as HTTP compares them.
     pub fn etag(&self) -> String {
         format!("\"{}.{}\"", self.created_at.as_millisecond(), self.revision)
+    }
+}
+
+/// How many scenarios a tenant has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScenarioCount {
+    /// Whose.
+    pub tenant: TenantId,
+    /// So many, [`MOST`] at most.
+    pub scenarios: usize,
+}
+
+impl Row for ScenarioCount {
+    const KIND: &'static str = "scenario_count";
+
+    fn key(&self) -> Key<Self> {
+        key::scenario_count(self.tenant)
     }
 }
 

@@ -155,8 +155,8 @@ impl Cell {
     }
 }
 
-/// So many cells a row: names may be long, and a row holds 400 kB.
-pub const CELLS: usize = 250;
+/// So many cells a row: a row holds 400 kB, and a cell with a name of 200 letters of four bytes each, twice, is 1.8 kB.
+pub const CELLS: usize = 200;
 
 /// What the scenarios of an owner did on a day.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -344,7 +344,8 @@ pub struct Unfolded {
 }
 
 impl Unfolded {
-    /// Whoever notes a day writes what it tells within this time, or never: no function of ours runs longer.
+    /// Whoever notes a day writes what it tells within this time, or never: a request has its end, and the turn of a pull,
+    /// which takes longer, is broken off after its share and what it may spare, 75 seconds.
     pub const SETTLED: SignedDuration = SignedDuration::from_mins(2);
 
     /// Whether what was told with it can be read by now.
@@ -380,6 +381,53 @@ mod tests {
         ] {
             let stored: serde_dynamo::AttributeValue = serde_dynamo::to_attribute_value(&cell).unwrap();
             assert_eq!(serde_dynamo::from_attribute_value::<_, Cell>(stored).unwrap(), cell);
+        }
+    }
+
+    /// What DynamoDB counts (docs.aws.amazon.com, item sizes and formats), numbers at their longest.
+    fn size(value: &serde_dynamo::AttributeValue) -> usize {
+        use serde_dynamo::AttributeValue::{L, M, N, S};
+        match value {
+            S(text) => text.len(),
+            N(_) => 21,
+            L(list) => 3 + list.iter().map(|one| 1 + size(one)).sum::<usize>(),
+            M(map) => 3 + map.iter().map(|(name, one)| 1 + name.len() + size(one)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    #[test]
+    fn the_largest_row_that_may_be_told_is_one_that_the_table_takes() {
+        let longest = |n: u64| format!("{n:06}{}", "\u{1f6a2}".repeat(194));
+        let cell = |n: u64| Cell {
+            operations: u64::MAX,
+            centicredits: Some(u64::MAX - 1),
+            succeeded: u64::MAX,
+            warned: u64::MAX,
+            failed: u64::MAX,
+            empty: u64::MAX,
+            cost: Usd::from_ten_thousandths(u64::MAX),
+            seconds_saved: u64::MAX,
+            duration_ms: u64::MAX,
+            timed: u64::MAX,
+            transfer: u64::MAX,
+            stated: Some(Stated { name: longest(n), status: ScenarioStatus::Disabled, limit: Some(u64::MAX) }),
+        };
+        let subject = |n: u64| Subject { operation_type: OperationType::General, by_id: false, scenario: longest(n) };
+        let sheet = Sheet {
+            tenant: TenantId::new(),
+            owner: Owner::Client(crate::id::ClientId::new()),
+            date: jiff::civil::date(2026, 11, 21),
+            nth: 0,
+            cells: (0..450).map(|n| (subject(n), cell(n))).collect(),
+            told_at: Some(Timestamp::MAX),
+        };
+        let rows = sheet.rows();
+        assert_eq!(rows.iter().map(|row| row.cells.len()).collect::<Vec<_>>(), [200, 200, 50]);
+        for row in rows {
+            let row = serde_dynamo::to_attribute_value(&row).unwrap();
+            // Keys, kind and version come to less than 1 kB.
+            assert!(size(&row) + 1_000 < 400_000, "{} bytes", size(&row));
         }
     }
 

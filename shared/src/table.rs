@@ -326,8 +326,11 @@ impl Table {
         answer.attributes.filter(is_alive).map(row).transpose()
     }
 
-    /// One page of a range.
+    /// One page of a range. One that ends before it begins is empty: DynamoDB refuses to look.
     pub async fn list<E: Row>(&self, range: &Range<E>, page: Page) -> Result<Found<E>> {
+        if range.from > range.to {
+            return Ok(Found { rows: Vec::new(), more: None });
+        }
         let answer = self
             .client
             .query()
@@ -354,14 +357,28 @@ impl Table {
 
     /// Every row of a range that is known to be small.
     pub async fn list_all<E: Row>(&self, range: &Range<E>) -> Result<Vec<E>> {
-        let mut page = Page::first(1_000);
         let mut all = Vec::new();
+        self.each_page(range, |rows| {
+            all.extend(rows);
+            Ok(true)
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// The rows of a range page by page, first to last, until `take` says that it is enough: for one that may be large.
+    pub async fn each_page<E: Row>(
+        &self,
+        range: &Range<E>,
+        mut take: impl FnMut(Vec<E>) -> Result<bool>,
+    ) -> Result<()> {
+        let mut page = Page::first(1_000);
         loop {
             let found = self.list(range, page.clone()).await?;
-            all.extend(found.rows);
-            match found.more {
+            let goes_on = take(found.rows)?;
+            match found.more.filter(|_| goes_on) {
                 Some(after) => page.after = Some(after),
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
     }
@@ -394,7 +411,7 @@ impl Table {
     }
 
     /// The keys that the sparse index lists in one partition between two places, both included, last to first, beginning
-    /// behind the last one of the page before.
+    /// behind the last one of the page before. Where the one lies behind the other there are none.
     pub async fn list_index_newest(
         &self,
         from: &Index,
@@ -402,6 +419,9 @@ impl Table {
         after: Option<&Listed>,
         limit: u16,
     ) -> Result<Vec<Listed>> {
+        if from.sk > to.sk {
+            return Ok(Vec::new());
+        }
         let answer = self
             .client
             .query()
@@ -969,5 +989,27 @@ mod tests {
         found.sort_unstable();
         assert_eq!(found, (1..=230).collect::<Vec<_>>());
         assert!(table.find_all::<Entry>(&[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_lies_between_an_end_and_the_beginning_behind_it_and_dynamodb_is_not_asked() {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let meter = asked.clone();
+        let count = move |_, _: &ConsumedCapacity| {
+            meter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let (table, tenant) = (crate::testing::table().await.metered(std::sync::Arc::new(count)), TenantId::new());
+        let (early, late) = (jiff::civil::date(2026, 11, 1), jiff::civil::date(2026, 11, 2));
+        let moment = |at| key::runs_by_time(tenant, "1", at, "");
+        let asked = || asked.load(std::sync::atomic::Ordering::Relaxed);
+
+        assert!(table.list_all(&key::run_days(tenant, late, early)).await.unwrap().is_empty());
+        let (from, to) = (moment(Timestamp::MAX), moment(Timestamp::UNIX_EPOCH));
+        assert!(table.list_index_newest(&from, &to, None, 25).await.unwrap().is_empty());
+        assert_eq!(asked(), 0);
+
+        assert!(table.list_all(&key::run_days(tenant, early, early)).await.unwrap().is_empty());
+        assert!(table.list_index_newest(&to, &from, None, 25).await.unwrap().is_empty());
+        assert_eq!(asked(), 2);
     }
 }

@@ -23,7 +23,7 @@ use shared::{
     outcome::{Outcome, Status},
     receiver::{self, Receiver},
     run::{Origin, Run, RunStatus},
-    scenario::{Owner, Scenario},
+    scenario::{MOST, Owner, Scenario},
     secrets::webhook_secret,
     sheet::{Cell, DayTotal, Sheet, Subject},
     source::{Day, Source, Watched},
@@ -407,6 +407,12 @@ async fn scenarios(ledger: &mut Ledger) {
         let scenario = Scenario::heard_of(tenant, format!("{n:06}"), format!("Lead Processing {n:02}"), begun);
         table.put(&scenario).await.expect("a scenario");
     }
+    ledger.prepared();
+    let count = table.change(key::scenario_count(tenant)).or_new().set("tenant", tenant).add("scenarios", 1);
+    let count = count.when_at_most_or_missing("scenarios", MOST - 1);
+    let new = Scenario::heard_of(TenantId::new(), "418339".into(), "Intake".into(), begun);
+    assert!(table.transact().create(&new).change(count).send().await.expect("it is listed"));
+    ledger.took("list a new scenario, counted");
     let at = |moment, id| key::runs_by_time(tenant, "418339", moment, id);
     let (from, to) = (at(Timestamp::UNIX_EPOCH, ""), at(Timestamp::MAX, "\u{10ffff}"));
     ledger.prepared();
@@ -495,6 +501,7 @@ async fn receivers(ledger: &mut Ledger) {
         searched: 0,
         searched_at: None,
         untold: Vec::new(),
+        has_pull: true,
     };
     for _ in 0..100 {
         table.put(&account(TenantId::new())).await.expect("an account");

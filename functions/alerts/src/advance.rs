@@ -7,7 +7,7 @@ use shared::{
     trace::TraceId,
 };
 
-/// Nobody is told twice within this that an alert is open, whatever it does meanwhile; but of the next share of a limit.
+/// Nobody is told twice within this that the same alert opened, whatever it does meanwhile; but of the next share of a limit.
 pub const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// So many evaluations in a row without a breach end it.
 const CLEAR: u8 = 2;
@@ -67,13 +67,16 @@ pub fn advance(known: Option<&Alert>, breach: Option<Breach>, look: &Look<'_>) -
         (None, None) => None,
         (None, Some(breach)) => Some(open(known, breach, look)),
         (Some(alert), Some(breach)) if alert.breach.day != breach.day => over(alert, look),
+        // What somebody did about it, and was told, was for whom the scenario ran then: it opens anew.
+        (Some(alert), Some(_)) if alert.subject.owner != look.subject.owner => over(alert, look),
         (Some(alert), Some(breach)) => goes_on(alert, breach, look),
         (Some(alert), None) => clears(alert, look),
     }
 }
 
 fn open(known: Option<&Alert>, breach: Breach, look: &Look<'_>) -> (Alert, Option<Change>) {
-    let told_at = known.and_then(|alert| alert.told_at);
+    let same = known.filter(|alert| alert.subject.owner == look.subject.owner);
+    let told_at = same.and_then(|alert| alert.told_at);
     let muted = look.muted_until.filter(|_| look.hushes());
     let tells = muted.is_none() && !look.enough && may_tell(told_at, &breach, look.hour);
     let alert = Alert {
@@ -105,25 +108,25 @@ fn may_tell(told_at: Option<Timestamp>, breach: &Breach, hour: Timestamp) -> boo
 
 fn goes_on(alert: &Alert, breach: Breach, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
     let mut next = alert.clone();
+    (next.name, next.clear) = (look.name.into(), 0);
+    if next.state == State::Muted && next.muted_until.is_none_or(|until| until <= look.hour) {
+        (next.state, next.muted_until) = (State::Open, None);
+    }
+    let waits = next.state == State::Muted || look.hushes() || look.enough;
     let escalates = breach.level > alert.breach.level;
     // What a correction takes back of a limit stays told.
     if breach.level >= alert.breach.level {
         next.breach = breach;
     }
-    (next.subject, next.name, next.clear) = (look.subject.clone(), look.name.into(), 0);
-    if next.state == State::Muted && next.muted_until.is_none_or(|until| until <= look.hour) {
-        (next.state, next.muted_until) = (State::Open, None);
+    if escalates && waits && alert.told {
+        // It is shown, and escalates again as soon as somebody may be told.
+        next.breach.level = alert.breach.level;
     }
-    let hushed = next.state == State::Muted || look.hushes();
-    if escalates && next.state == State::Acknowledged {
+    if escalates && !waits && next.state == State::Acknowledged {
         (next.state, next.by) = (State::Open, None);
     }
     let change = match next.state {
-        State::Open if hushed => None,
-        State::Open if look.enough => {
-            next.told &= !escalates;
-            None
-        }
+        State::Open if waits => None,
         State::Open if !next.told => may_tell(next.told_at, &next.breach, look.hour).then_some(Change::Opened),
         State::Open if escalates => Some(Change::Escalated),
         _ => None,
@@ -151,7 +154,7 @@ fn clears(alert: &Alert, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
     Some((next, None))
 }
 
-/// The alert, ended; nothing where somebody should be told and was told enough: then it ends an hour later.
+/// The alert, ended; nothing where that should be told and enough was told in this hour: then it ends an hour later.
 fn over(alert: &Alert, look: &Look<'_>) -> Option<(Alert, Option<Change>)> {
     let (next, change) = end(alert, None, look.hour);
     let change = change.filter(|_| !look.hushes());

@@ -30,6 +30,8 @@ pub struct Book {
     pub known: BTreeMap<Which, Known>,
     /// Days with runs, hour by hour, by scenario.
     pub ran: HashMap<String, BTreeMap<Date, RunDay>>,
+    /// The last scenario, by id, whose runs were read, where those of all were too many.
+    pub ran_to: Option<String>,
     /// The hours of the days whose runs were read.
     pub hours: HashMap<Date, Hours>,
     /// The company, what is unmapped, and clients.
@@ -81,6 +83,21 @@ impl Book {
         }
         let of = |(which, known): (&Which, &Known)| Subject { owner: known.owner, scenario: Some(which.clone()) };
         self.known.iter().map(of).collect()
+    }
+
+    /// Whether all was read that rules of a kind judge a subject by.
+    pub fn is_read_for(&self, kind: Kind, subject: &Subject) -> bool {
+        let by_hour = matches!(kind, Kind::ErrorRate | Kind::Limit | Kind::Silence | Kind::EmptySuccess);
+        !by_hour || !subject.scenario.as_ref().is_some_and(|which| self.is_beyond(which))
+    }
+
+    /// How many scenarios' runs were not read.
+    pub fn unread(&self) -> usize {
+        self.known.keys().filter(|which| self.is_beyond(which)).count()
+    }
+
+    fn is_beyond(&self, which: &Which) -> bool {
+        which.by_id && self.ran_to.as_ref().is_some_and(|last| which.scenario > *last)
     }
 
     /// What people call a subject.

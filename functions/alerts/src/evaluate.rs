@@ -1,14 +1,17 @@
 //! Every hour: judges what is known of every tenant by its rules, and opens, goes on with and ends alerts.
 //!
+//! Where very much breaks at once, all of it is listed at once, and told little by little: [`MOST_TOLD`] notices an hour.
+//!
 //! An evaluation that is repeated in its hour changes nothing, and two that overlap write each change once: an alert is
 //! written only as it was read. One that is killed leaves what it had not written to the next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -85,8 +88,7 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Evaluate
             if begun.elapsed() >= terms.budget {
                 return (tenant, None);
             }
-            let turn = timeout(terms.end, one(table, tenant, now)).await;
-            (tenant, Some(turn.unwrap_or_else(|late| Err(Error::unavailable("evaluation", late)))))
+            (tenant, Some(turn(table, tenant, now, terms).await))
         })
         .buffer_unordered(ABREAST)
         .collect()
@@ -137,6 +139,15 @@ async fn tenants(table: &Table) -> Result<Vec<TenantId>> {
     Ok(tenants)
 }
 
+/// The turn of a tenant, which has an end and keeps its panics to itself.
+async fn turn(table: &Table, tenant: TenantId, now: Timestamp, terms: Terms) -> Result<Turn> {
+    match AssertUnwindSafe(timeout(terms.end, one(table, tenant, now))).catch_unwind().await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(late)) => Err(Error::unavailable("evaluation", late)),
+        Err(_) => Err(Error::internal("an evaluation panicked", "see the lines before")),
+    }
+}
+
 /// What became of a tenant's turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
@@ -144,6 +155,8 @@ pub struct Turn {
     pub changed: usize,
     /// Events that tell of them.
     pub told: usize,
+    /// Notices of this hour: these, and those of an evaluation that is repeated or met.
+    notices: usize,
 }
 
 /// Judges a tenant.
@@ -154,10 +167,14 @@ pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn
     let alerts: BTreeMap<AlertId, Alert> =
         table.list_all(&key::alerts(tenant)).await?.into_iter().map(|alert| (alert.id, alert)).collect();
     let rules = Rules::read(table, tenant).await?;
-    let told_before = told_in(hour(now), &alerts);
-    let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment, told_before };
+    let unread = book.unread();
+    if unread > 0 {
+        tracing::warn!(tenant.id = %tenant, scenarios = unread, "of some scenarios too much is known to judge what they do by the hour");
+        metrics::count("ScenariosNotJudged", unread as u64);
+    }
+    let judge = Judge { table, tenant, book: &book, rules: &rules, moment: &moment };
 
-    let mut turn = Turn::default();
+    let mut turn = Turn { notices: notices(hour(now), &alerts), ..Turn::default() };
     let mut seen = BTreeSet::new();
     for kind in Kind::ALL {
         for subject in book.subjects(kind) {
@@ -173,9 +190,14 @@ pub async fn one(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Turn
     Ok(turn)
 }
 
-/// How many notices of a tenant an evaluation of this hour has written.
-fn told_in(hour: Timestamp, alerts: &BTreeMap<AlertId, Alert>) -> usize {
-    alerts.values().filter(|alert| alert.told_at == Some(hour) || alert.resolved_at == Some(hour)).count()
+/// So many notices at most the evaluations of this hour have written already: one that is repeated has no more of them.
+fn notices(hour: Timestamp, alerts: &BTreeMap<AlertId, Alert>) -> usize {
+    let of = |alert: &Alert| match alert.told_at == Some(hour) || alert.resolved_at == Some(hour) {
+        // That of the day before may have ended in the same hour.
+        true if alert.opened_at == hour && alert.breach.day.is_some() => 2,
+        told => usize::from(told),
+    };
+    alerts.values().map(of).sum()
 }
 
 struct Judge<'a> {
@@ -184,15 +206,16 @@ struct Judge<'a> {
     book: &'a Book,
     rules: &'a Rules,
     moment: &'a Moment,
-    /// Notices that went out in this hour before: by an evaluation that is repeated now.
-    told_before: usize,
 }
 
 impl Judge<'_> {
     async fn go(&self, kind: Kind, subject: &Subject, known: Option<&Alert>, turn: &mut Turn) -> Result<()> {
+        if !self.book.is_read_for(kind, subject) {
+            return Ok(());
+        }
         let name = self.book.name(subject);
         let mut known = known.cloned();
-        // A limit of yesterday ends, and that of today begins.
+        // A limit of yesterday ends, and that of today begins; so does that of whom the scenario runs for now.
         for _ in 0..2 {
             let rule = self.rules.on(kind, subject);
             let open_since = known.as_ref().filter(|alert| alert.is_on()).map(|alert| alert.opened_at);
@@ -204,17 +227,18 @@ impl Judge<'_> {
                 subject,
                 name: &name,
                 muted_until: rule.and_then(|rule| rule.muted_until),
-                enough: self.told_before + turn.told >= MOST_TOLD,
+                enough: turn.notices >= MOST_TOLD,
                 hour: hour(self.moment.at),
                 today: self.moment.date,
             };
             let Some((next, change)) = advance(known.as_ref(), breach, &look) else { return Ok(()) };
+            turn.notices += usize::from(change.is_some());
             if !tell::write(self.table, known.as_ref(), &next, change, self.moment.at).await? {
                 return Ok(());
             }
             turn.changed += 1;
             turn.told += usize::from(change.is_some());
-            let again = !next.is_on() && next.breach.day.is_some();
+            let again = !next.is_on() && (next.breach.day.is_some() || next.subject.owner != subject.owner);
             known = Some(next);
             if !again {
                 return Ok(());

@@ -39,8 +39,9 @@ pub fn evaluate(slack_minutes: u32, facts: &Facts<'_>, now: &Moment) -> Option<B
     if let Some((every, by_whom)) = every(scenario) {
         // Whoever starts it again starts it anew.
         let since = last.unwrap_or(scenario.created_at).max(told.map_or(Timestamp::UNIX_EPOCH, |told| told.at));
-        return (known_to >= since + every + slack)
-            .then(|| silent(since, by_whom, json!({ "every_seconds": every.as_secs() })));
+        // An interval that ends behind all time is never over.
+        let due = every.checked_add(slack).and_then(|wait| since.checked_add(wait).ok())?;
+        return (known_to >= due).then(|| silent(since, by_whom, json!({ "every_seconds": every.as_secs() })));
     }
     let last = last?;
     if facts.open_since.is_some_and(|since| last <= since) {

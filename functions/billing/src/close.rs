@@ -109,7 +109,8 @@ pub async fn complete(
     over(month, zone, now)?;
     read_to_its_end(table, tenant, month, zone).await?;
     folded(table, tenant, month).await?;
-    let counted = count::month(table, tenant, owner, month).await?;
+    let today = now.to_zoned(zone.rules().clone()).date();
+    let counted = count::month(table, tenant, owner, month, today).await?;
     folded(table, tenant, month).await?;
     Ok(counted)
 }
@@ -128,13 +129,19 @@ async fn read_to_its_end(table: &Table, tenant: TenantId, month: Month, zone: &Z
     };
     let end = month.last().tomorrow().and_then(|day| day.to_zoned(zone.rules().clone()));
     let end = end.map_err(|cause| Error::internal("the end of a month", cause))?.timestamp();
-    match pull.read_to {
-        Some(read_to) if read_to >= end => Ok(()),
-        Some(read_to) => Err(Error::conflict(format!(
-            "Make.com's log is read up to {read_to}, and the month ends at {end}: ask for a pull, or wait for the next"
-        ))),
-        None => Err(Error::conflict("Make.com's log has not been read yet: ask for a pull, or wait for the next")),
-    }
+    let so_far = match pull.read_to {
+        Some(read_to) if read_to >= end => return Ok(()),
+        Some(read_to) => format!("Make.com's log is read up to {read_to}, and the month ends at {end}"),
+        None => "Make.com's log has not been read yet".into(),
+    };
+    Err(Error::conflict(match pull.failure {
+        None => format!("{so_far}: ask for a pull, or wait for the next"),
+        Some(failure) => format!(
+            "{so_far}. What stands in the way: {failure}. The pull is tried again by itself. Where Make.com refuses a \
+             scenario for good, delete it there or give the account anew with a token that may read it (PUT \
+             /api/v1/make/account), and ask for a pull"
+        ),
+    }))
 }
 
 async fn folded(table: &Table, tenant: TenantId, month: Month) -> Result<()> {
@@ -151,6 +158,6 @@ async fn folded(table: &Table, tenant: TenantId, month: Month) -> Result<()> {
 
 /// The days of a month that were told of and are not counted yet.
 pub async fn pending(table: &Table, tenant: TenantId, month: Month) -> Result<Vec<Date>> {
-    let noted = table.list_all(&key::all_unfolded(tenant)).await?;
-    Ok(noted.into_iter().map(|note| note.date).filter(|date| Month::of(*date) == month).collect())
+    let noted = table.list_all(&key::unfolded_between(tenant, month.first(), month.last())).await?;
+    Ok(noted.into_iter().map(|note| note.date).collect())
 }

@@ -37,11 +37,11 @@ struct Period {
     rate: Option<Rate>,
 }
 
-/// Counts the month of an owner.
-pub async fn month(table: &Table, tenant: TenantId, owner: Owner, month: Month) -> Result<Counted> {
+/// Counts the month of an owner. A scenario that is somebody else's today is called as it was stated, or by its id.
+pub async fn month(table: &Table, tenant: TenantId, owner: Owner, month: Month, today: Date) -> Result<Counted> {
     let rates: Rates = table.list_all(&key::rates(tenant)).await?.into();
     let sheets = table.list_all(&key::sheets(tenant, owner, month.first(), month.last())).await?;
-    let names = names(table, tenant, &sheets).await?;
+    let names = names(table, tenant, owner, &sheets, today).await?;
     let periods = periods(&rates, owner, month);
 
     let mut book = Book::default();
@@ -80,8 +80,14 @@ fn told(hash: &mut Sha256, what: &impl serde::Serialize) -> Result<()> {
     Ok(())
 }
 
-/// What scenarios are called today. Where there are many, all of the tenant are read: together they cost less.
-async fn names(table: &Table, tenant: TenantId, sheets: &[Sheet]) -> Result<HashMap<String, String>> {
+/// What scenarios are called today that are nobody else's. Where there are many, all of the tenant are read: together they cost less.
+async fn names(
+    table: &Table,
+    tenant: TenantId,
+    owner: Owner,
+    sheets: &[Sheet],
+    today: Date,
+) -> Result<HashMap<String, String>> {
     let subjects = sheets.iter().flat_map(|sheet| sheet.cells.keys()).filter(|subject| subject.by_id);
     let ids: BTreeSet<&str> = subjects.map(|subject| subject.scenario.as_str()).collect();
     let keys: Vec<_> = ids.into_iter().map(|id| key::scenario(tenant, id)).collect();
@@ -90,7 +96,8 @@ async fn names(table: &Table, tenant: TenantId, sheets: &[Sheet]) -> Result<Hash
         1..=TOGETHER => table.find_all(&keys).await?,
         _ => table.list_all(&key::scenarios(tenant)).await?,
     };
-    Ok(scenarios.into_iter().map(|scenario| (scenario.id, scenario.name)).collect())
+    let told = scenarios.into_iter().filter(|scenario| scenario.is_known_to(owner, today));
+    Ok(told.map(|scenario| (scenario.id, scenario.name)).collect())
 }
 
 fn periods(rates: &Rates, owner: Owner, month: Month) -> Vec<Period> {

@@ -107,7 +107,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let format = query.or("format", Format::Json);
     let format = query.build(|| format)?;
 
-    let view = view(&deps.table, account, month).await?;
+    let view = view(&deps.table, account, month, call.now).await?;
 
     let reply = match format {
         Format::Json => Reply::ok(view),
@@ -122,10 +122,10 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     Ok(reply)
 }
 
-async fn view(table: &Table, account: Account, month: Month) -> Result<MonthView> {
+async fn view(table: &Table, account: Account, month: Month, now: Timestamp) -> Result<MonthView> {
     let (tenant, owner) = (account.tenant, account.owner);
     let Some(statement) = table.find(key::statement(tenant, owner, month)).await? else {
-        return draft(table, account, month).await;
+        return draft(table, account, month, now).await;
     };
     let stated = lines::read(table, tenant, owner, month, &statement.sha256).await?;
     let mut book = Book::default();
@@ -154,17 +154,19 @@ async fn view(table: &Table, account: Account, month: Month) -> Result<MonthView
     })
 }
 
-async fn draft(table: &Table, account: Account, month: Month) -> Result<MonthView> {
+async fn draft(table: &Table, account: Account, month: Month, now: Timestamp) -> Result<MonthView> {
     let (tenant, owner) = (account.tenant, account.owner);
     let pending_days = close::pending(table, tenant, month).await?;
-    let book = count::month(table, tenant, owner, month).await?.book;
+    let zone = tenant::zone(table, tenant).await?;
+    let today = now.to_zoned(zone.rules().clone()).date();
+    let book = count::month(table, tenant, owner, month, today).await?.book;
     let totals = book.totals();
     Ok(MonthView {
         client_id: owner.client(),
         client_slug: account.slug,
         client_name: account.name,
         month: month.to_string(),
-        time_zone: tenant::zone(table, tenant).await?.into(),
+        time_zone: zone.into(),
         is_final: false,
         closed_at: None,
         closed_by: None,

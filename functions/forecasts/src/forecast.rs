@@ -14,7 +14,6 @@ use shared::{
     money::Amount,
     scenario::Owner,
     sheet::Sums,
-    statement::Month,
     tenant::{self, Zone},
 };
 use utoipa::ToSchema;
@@ -64,7 +63,8 @@ pub struct Forecast {
     costs: Vec<CostAhead>,
     /// How many credits there may be in the month; null where people may not see it.
     allowance: Option<AllowanceAhead>,
-    /// Scenarios with a limit of operations for each day; of one client or the company alone, null otherwise.
+    /// Scenarios with a limit of operations for each day, those first that are nearest to it, 500 at most; of one client or
+    /// the company alone, null otherwise.
     scenario_limits: Option<Vec<ScenarioLimit>>,
 }
 
@@ -165,7 +165,8 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 
 async fn forecast(deps: &Deps, person: &Person, whose: &Whose, history: &History, zone: Zone) -> Result<Forecast> {
     let rest = Rest::of(history.today, history.open);
-    let noted = deps.table.list_all(&key::all_unfolded(person.tenant)).await?.into_iter().map(|note| note.date);
+    let noted = key::unfolded_between(person.tenant, rest.month.first(), rest.month.last());
+    let noted = deps.table.list_all(&noted).await?.into_iter().map(|note| note.date);
     let operations = history.series(|sums| sums.operations);
     let figures = |figure: fn(&Sums) -> u64, days: &Days| {
         rest.ahead(|date| figure(&history.sums(date)) as f64, &[(rest.today, days.clone())])
@@ -194,7 +195,7 @@ async fn forecast(deps: &Deps, person: &Person, whose: &Whose, history: &History
         time_zone: zone.into(),
         basis: if operations_ahead.is_some() { Basis::History } else { Basis::TooLittle },
         history_days: operations.known(),
-        pending_days: noted.filter(|date| Month::of(*date) == rest.month).collect(),
+        pending_days: noted.collect(),
         so_far: SoFar { operations_count: so_far.operations, credits: Amount::hundredths(so_far.centicredits) },
         operations: operations_ahead.map(|totals| totals.shown(0, 1.0)),
         credits: credits.map(|totals| totals.shown(2, 0.01)),

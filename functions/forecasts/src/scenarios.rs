@@ -1,6 +1,9 @@
 //! The scenarios of an owner that have a limit of operations for each day.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
@@ -19,6 +22,8 @@ use crate::{ahead::Rest, model::Days};
 const BACK: i64 = 28;
 /// Rows of one request (quota of `BatchGetItem`).
 const TOGETHER: usize = 100;
+/// So many are told; an answer may have 6 MB (Lambda quotas), and nobody reads more.
+const MOST: usize = 500;
 
 /// A scenario with a limit of operations for each day.
 #[derive(Serialize, ToSchema)]
@@ -38,8 +43,17 @@ pub struct ScenarioLimit {
     reached_on: Option<Date>,
 }
 
+impl ScenarioLimit {
+    /// Those that reach it come first, by day; of the others those that come nearest.
+    fn distance(&self) -> impl Ord + use<> {
+        let most = u128::from(self.used_today.max(self.expected_most.unwrap_or_default()));
+        let share = most * 1_000_000 / u128::from(self.operations_limit.max(1));
+        (self.reached_on.is_none(), self.reached_on, Reverse(share), self.scenario_id.clone())
+    }
+}
+
 /// The limits of an owner's scenarios that had any usage in the last four weeks: of those that are mapped as people have set
-/// them, of others as they were stated last.
+/// them, of others as they were stated last; so also of those that are somebody else's by now. The nearest first.
 pub async fn limits(table: &Table, tenant: TenantId, owner: Owner, rest: &Rest) -> Result<Vec<ScenarioLimit>> {
     let from = rest.today.saturating_sub(BACK.days());
     let sheets = table.list_all(&key::sheets(tenant, owner, from, rest.today)).await?;
@@ -56,7 +70,7 @@ pub async fn limits(table: &Table, tenant: TenantId, owner: Owner, rest: &Rest) 
     let known = known(table, tenant, used.keys().copied().collect()).await?;
     let mut limits = Vec::new();
     for (id, used) in used {
-        let (known, stated) = (known.get(id), stated.get(id));
+        let (known, stated) = (known.get(id).filter(|known| known.is_known_to(owner, rest.today)), stated.get(id));
         let limit = known.and_then(|known| known.daily_limit).or(stated.and_then(|(_, limit)| *limit));
         let Some(operations_limit) = limit.filter(|limit| *limit > 0) else { continue };
         let name = known.map(|known| known.name.as_str()).or(stated.map(|(name, _)| *name));
@@ -73,6 +87,8 @@ pub async fn limits(table: &Table, tenant: TenantId, owner: Owner, rest: &Rest) 
             reached_on: if used_today >= operations_limit { Some(rest.today) } else { reached_on },
         });
     }
+    limits.sort_by_cached_key(ScenarioLimit::distance);
+    limits.truncate(MOST);
     Ok(limits)
 }
 

@@ -4,14 +4,17 @@
 //! nothing. No fold runs longer than [`Unfolded::SETTLED`] lets a note stand: one that began earlier and ends later has
 //! read all that the other has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, civil::Date};
 use shared::{
-    Result,
+    Error, Result,
     id::TenantId,
-    key,
+    key::{self, Range},
     run::RunDay,
     scenario::{Mapped, Owner, Scenario},
     sheet::{Cell, DayTotal, Sheet, Subject, Unfolded},
@@ -21,6 +24,8 @@ use shared::{
 
 /// So many owners are read at the same time.
 const ABREAST: usize = 8;
+/// So many rows of a day are folded: those of scenarios with runs, and those that were stated. A day of more is not.
+pub const MOST: usize = 50_000;
 
 /// What a tenant's days are folded by. Read once for many days.
 pub struct Folder<'t> {
@@ -28,6 +33,7 @@ pub struct Folder<'t> {
     tenant: TenantId,
     scenarios: HashMap<String, Scenario>,
     owners: Vec<Owner>,
+    most: usize,
 }
 
 impl<'t> Folder<'t> {
@@ -41,14 +47,23 @@ impl<'t> Folder<'t> {
             tenant,
             scenarios: scenarios.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect(),
             owners: owners.chain(clients.into_iter().map(|client| Owner::Client(client.id))).collect(),
+            most: MOST,
         })
+    }
+
+    /// The same for days of so many rows at most.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Folds a day, and takes back the note that it has to be, unless something is told of it just now.
     pub async fn fold(&self, unfolded: &Unfolded, now: Timestamp) -> Result<()> {
         let date = unfolded.date;
+        let sheets = self.sheets(date, &self.owners).await?;
+        let most = self.most;
+        let too_many = || Error::internal("a day is too large to be folded", format!("it has more than {most} rows"));
         let mut sheets: HashMap<Owner, Sheet> =
-            self.sheets(date).await?.into_iter().map(|sheet| (sheet.owner, sheet)).collect();
+            sheets.ok_or_else(too_many)?.into_iter().map(|sheet| (sheet.owner, sheet)).collect();
         for owner in &self.owners {
             self.store(*owner, date, sheets.remove(owner)).await?;
         }
@@ -81,21 +96,42 @@ impl<'t> Folder<'t> {
         Ok(())
     }
 
-    /// The sheets of a day, of owners that have something to show.
-    pub async fn sheets(&self, date: Date) -> Result<Vec<Sheet>> {
-        let days = self.table.list_all(&key::run_days(self.tenant, date, date)).await?;
+    /// The sheets of a day, of those of the owners that have something to show; nothing where the day has too many rows.
+    /// What was stated of other owners is not read: of a scenario that nobody has mapped and that several have stated for
+    /// the same day, it is not known then who did last.
+    pub async fn sheets(&self, date: Date, owners: &[Owner]) -> Result<Option<Vec<Sheet>>> {
+        let room = &Room { most: self.most, rows: AtomicUsize::new(0) };
+        let days = self.rows(&key::run_days(self.tenant, date, date), room, |day| day).await?;
         let owners: Vec<_> =
-            self.owners.iter().filter(|owner| **owner != Owner::Unmapped).map(|owner| owner.client()).collect();
-        let stated: Vec<Vec<Usage>> = stream::iter(owners)
-            .map(
-                |client| async move { self.table.list_all(&key::usage_between(self.tenant, client, date, date)).await },
-            )
-            .buffered(ABREAST)
-            .try_collect()
-            .await?;
+            owners.iter().filter(|owner| **owner != Owner::Unmapped).map(|owner| owner.client()).collect();
+        // What no cell tells of is long, and let go at once.
+        let short = |row: Usage| Usage { call: None, description: None, ..row };
+        let stated: Vec<Vec<Usage>> =
+            stream::iter(owners)
+                .map(|client| async move {
+                    self.rows(&key::usage_between(self.tenant, client, date, date), room, short).await
+                })
+                .buffered(ABREAST)
+                .try_collect()
+                .await?;
+        if !room.is_enough() {
+            return Ok(None);
+        }
         let mut stated: Vec<Usage> = stated.into_iter().flatten().collect();
         stated.sort_by_key(|row| row.synced_at);
-        Ok(self.sheets_of(date, &days, &stated))
+        Ok(Some(self.sheets_of(date, &days, &stated)))
+    }
+
+    /// The rows of a range, as long as there is room.
+    async fn rows<E: Row>(&self, range: &Range<E>, room: &Room, short: impl Fn(E) -> E) -> Result<Vec<E>> {
+        let mut all = Vec::new();
+        let take = |rows: Vec<E>| {
+            room.rows.fetch_add(rows.len(), Ordering::Relaxed);
+            all.extend(rows.into_iter().map(&short));
+            Ok(room.is_enough())
+        };
+        self.table.each_page(range, take).await?;
+        Ok(all)
     }
 
     fn sheets_of(&self, date: Date, days: &[RunDay], stated: &[Usage]) -> Vec<Sheet> {
@@ -129,6 +165,18 @@ impl<'t> Folder<'t> {
                 ..Mapped::default()
             })
         })
+    }
+}
+
+/// For how many rows there is room.
+struct Room {
+    most: usize,
+    rows: AtomicUsize,
+}
+
+impl Room {
+    fn is_enough(&self) -> bool {
+        self.rows.load(Ordering::Relaxed) <= self.most
     }
 }
 

@@ -8,10 +8,8 @@ use shared::{
     table::Table,
 };
 
-use crate::ledger;
+use crate::{day::BACK, ledger};
 
-/// So far back days are folded again: as far as runs are kept.
-const BACK: i32 = 400;
 /// So many days are read in one request, and so many noted at the same time.
 const TOGETHER: usize = 100;
 const ABREAST: usize = 16;

@@ -6,6 +6,7 @@ mod read;
 mod source;
 
 use http::header;
+use jiff::civil::Date;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
@@ -29,6 +30,8 @@ pub use shared::money::Amount;
 
 /// So many cells are read for one answer: a cell is a scenario on a day.
 const MOST: usize = 150_000;
+/// So many scenarios are told in one answer: each takes 400 bytes and more.
+const MOST_SCENARIOS: usize = 13_000;
 /// What a function can answer (Lambda quotas: 6 MB), less some room.
 const LARGEST: usize = 5_500_000;
 
@@ -59,8 +62,11 @@ impl Deps {
 /// credits or price are not known it is what was stated. Averages are over all days of the range, also those without usage.
 /// Rates are in percent of the runs whose end is known, null where there are none.
 ///
-/// `format=csv` answers a line for each scenario, type and day. At most 150,000 of them are read for one answer: where there
-/// are more, it is 400 and the range has to be narrowed. Good for 30 seconds; ask again with `If-None-Match`.
+/// A scenario that is somebody else's today is called as it was when its usage was stated, or by its id.
+///
+/// `format=csv` answers a line for each scenario, type and day. At most 150,000 of them are read for one answer, and it has
+/// 5.5 MB at most: where there is more, it is 400 and the range has to be narrowed. Good for 30 seconds; ask again with
+/// `If-None-Match`.
 #[utoipa::path(
     get,
     path = "/api/make-operations/metrics",
@@ -82,24 +88,29 @@ impl Deps {
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Agent).await?;
     let zone = tenant::zone(&deps.table, person.tenant).await?;
-    let question = Question::read(&call, day::today(&zone, call.now))?;
+    let today = day::today(&zone, call.now);
+    let question = Question::read(&call, today)?;
     let sources = source::all(&deps.table, &person, &question).await?;
-    let known = known(&deps.table, person.tenant).await?;
-    let pending = Pending::of(&deps.table, person.tenant, question.from, question.to).await?;
+    let known = known(&deps.table, person.tenant, today).await?;
+    let pending = Pending::of(&deps.table, person.tenant, &sources, question.from, question.to).await?;
 
     let asked = Asked { table: &deps.table, tenant: person.tenant, question, sources, known, pending };
     let reply = match asked.question.format {
         Format::Json => Reply::ok(asked.metrics(zone.into()).await?),
         Format::Csv => asked.csv().await?,
     };
+    if reply.body.len() > LARGEST {
+        return Err(too_much());
+    }
     Ok(reply.header(header::CACHE_CONTROL, "private, max-age=30").tagged(&call))
 }
 
-async fn known(table: &Table, tenant: TenantId) -> Result<Known> {
+async fn known(table: &Table, tenant: TenantId, today: Date) -> Result<Known> {
     let scenarios = table.list_all(&key::scenarios(tenant)).await?;
     Ok(Known {
         rates: table.list_all(&key::rates(tenant)).await?.into(),
         scenarios: scenarios.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect(),
+        today,
     })
 }
 
@@ -122,7 +133,7 @@ impl Asked<'_> {
         read::sheets(self.table, self.tenant, &self.sources, range, &self.pending, |n, sheet| {
             seen.more(sheet.cells.len())?;
             fold.take(n, sheet);
-            Ok(())
+            if fold.scenarios() > MOST_SCENARIOS { Err(too_much()) } else { Ok(()) }
         })
         .await?;
         if self.question.client.is_none() && self.sources.iter().any(|source| source.owner == Owner::Company) {
@@ -146,7 +157,8 @@ impl Asked<'_> {
     }
 
     async fn csv(self) -> Result<Reply> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
+        // Lines end as RFC 4180 says.
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let fault = |cause: csv::Error| Error::internal("a line of CSV", cause);
         writer.write_record(HEADINGS).map_err(fault)?;
         let mut lines = Vec::new();
@@ -164,9 +176,6 @@ impl Asked<'_> {
             writer.write_record(line.map(harmless)).map_err(fault)?;
         }
         let body = writer.into_inner().map_err(|cause| Error::internal("CSV", cause.into_error()))?;
-        if body.len() > LARGEST {
-            return Err(too_much());
-        }
         let name = format!("make-operations-{}-{}.csv", self.question.from, self.question.to);
         Ok(Reply::csv(&name, body))
     }

@@ -35,10 +35,12 @@ use shared::{
     },
     metrics,
     secrets::Vault,
+    sheet::Unfolded,
     table::{Listed, Table},
     tenant,
 };
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use end::Ended;
 use turn::{Ahead, Turn};
@@ -82,14 +84,24 @@ pub struct Terms {
     pub spare: Duration,
 }
 
+impl Terms {
+    const USUAL: Self = Self {
+        lease: SignedDuration::from_secs(90),
+        budget: Duration::from_secs(60),
+        share: Duration::from_secs(45),
+        spare: Duration::from_secs(30),
+    };
+    /// After so many seconds a turn is broken off, wherever it is.
+    const LONGEST: u64 = Self::USUAL.share.as_secs() + Self::USUAL.spare.as_secs();
+}
+
+// Nobody takes up a pull that somebody is at; and no note of a day is taken back before what it announces is written.
+const _: () = assert!(Terms::LONGEST < Terms::USUAL.lease.as_secs().unsigned_abs());
+const _: () = assert!(Terms::LONGEST < Unfolded::SETTLED.as_secs().unsigned_abs());
+
 impl Default for Terms {
     fn default() -> Self {
-        Self {
-            lease: SignedDuration::from_secs(90),
-            budget: Duration::from_secs(60),
-            share: Duration::from_secs(45),
-            spare: Duration::from_secs(30),
-        }
+        Self::USUAL
     }
 }
 
@@ -156,7 +168,6 @@ pub async fn all(deps: &Deps, now: Timestamp, terms: Terms) -> Result<Pulled> {
                     passed.extend(tenant);
                 }
                 Some(Err(error)) => {
-                    tracing::error!(tenant.id = ?tenant, error = ?error, "a pull was broken off: {error}");
                     pulled.broken += 1;
                     passed.extend(tenant);
                     trouble = Some(error);
@@ -191,21 +202,29 @@ async fn due(table: &Table, now: Timestamp, passed: &BTreeSet<TenantId>) -> Resu
 
 /// One turn of one pull, which has an end and keeps its panics to itself.
 async fn one(deps: &Deps, listed: &Listed, now: Timestamp, terms: Terms) -> Result<Ended> {
-    let turn = timeout(terms.share + terms.spare, turn(deps, listed, now, terms));
-    match AssertUnwindSafe(turn).catch_unwind().await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(late)) => Err(Error::unavailable("a pull from Make.com", late)),
-        Err(_) => Err(Error::internal("a pull panicked", "see the lines before")),
-    }
-}
-
-/// One turn, if it is still due and nobody else is at it.
-async fn turn(deps: &Deps, listed: &Listed, now: Timestamp, terms: Terms) -> Result<Ended> {
     let Some(tenant) = listed.tenant() else { return Ok(Ended::Busy) };
     let begun = Instant::now();
+    let mut pull = None;
+    let turn = async {
+        let Some(taken) = take(&deps.table, tenant, listed, now, terms).await? else { return Ok(Ended::Busy) };
+        turn(deps, pull.insert(taken).clone(), now, begun, terms.share).await
+    };
+    let turn = timeout(terms.share + terms.spare, turn.instrument(tracing::info_span!("pull", tenant.id = %tenant)));
+    let turned = match AssertUnwindSafe(turn).catch_unwind().await {
+        Ok(Ok(turned)) => turned,
+        Ok(Err(late)) => Err(Error::unavailable("a pull from Make.com", late)),
+        Err(_) => Err(Error::internal("a pull panicked", "see the lines before")),
+    };
+    if let Err(error) = &turned {
+        end::broken_off(&deps.table, tenant, pull.as_ref(), error, now + begun.elapsed()).await;
+    }
+    turned
+}
+
+/// Takes a pull, if it is still due and nobody else is at it.
+async fn take(table: &Table, tenant: TenantId, listed: &Listed, now: Timestamp, terms: Terms) -> Result<Option<Pull>> {
     let until = now + terms.lease;
-    let taken = deps
-        .table
+    table
         .change(key::make_pull(tenant))
         .set("state", State::Running)
         .set("busy_until", until.as_millisecond())
@@ -213,13 +232,29 @@ async fn turn(deps: &Deps, listed: &Listed, now: Timestamp, terms: Terms) -> Res
         .when("gsi1sk", &listed.place)
         .when_at_most_or_missing("busy_until", now.as_millisecond())
         .send()
-        .await?;
-    let Some(pull) = taken else { return Ok(Ended::Busy) };
+        .await
+}
+
+/// One turn of a pull that was taken.
+async fn turn(deps: &Deps, pull: Pull, now: Timestamp, begun: Instant, share: Duration) -> Result<Ended> {
+    let tenant = pull.tenant;
     let Some(account) = account(&deps.table, tenant).await? else { return over(&deps.table, &pull).await };
     let zone = tenant::zone(&deps.table, tenant).await?;
     let caller = account.caller(&deps.vault.keyring().await?)?;
-    let (place, share) = (account.place, terms.share);
-    Turn { deps, place, caller, zone, pull, now, begun, share, known: None, ahead: Ahead::default() }.make().await
+    let turn = Turn {
+        deps,
+        place: account.place,
+        caller,
+        zone,
+        pull,
+        now,
+        begun,
+        share,
+        known: None,
+        is_whole: false,
+        ahead: Ahead::default(),
+    };
+    turn.make().await
 }
 
 /// The tenant's account at Make.com, unless it was taken back.

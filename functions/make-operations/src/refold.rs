@@ -4,21 +4,22 @@
 //! so a note is taken back only by whoever has seen all that was written with it. Runs may overlap, and one that is killed
 //! leaves its notes to the next.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use futures::{FutureExt, StreamExt, stream};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use shared::{
     Error, Result,
     id::TenantId,
     key, metrics,
+    sheet::Unfolded,
     table::{Listed, Table},
 };
 use tokio::time::{Instant, timeout};
 
-use crate::fold::Folder;
+use crate::fold::{self, Folder};
 
 /// Tenants that are listed at a time, and folded side by side.
 const PAGE: u16 = 100;
@@ -28,7 +29,7 @@ const ABREAST: usize = 4;
 #[derive(Deserialize)]
 pub struct Tick {}
 
-/// How long things may take.
+/// How long things may take, and how large they may be.
 #[derive(Clone, Copy)]
 pub struct Terms {
     /// After so long no turn begins.
@@ -38,11 +39,14 @@ pub struct Terms {
     /// A turn is broken off after so long: well before a note that was written when it began is settled. With the budget,
     /// less than the function may run.
     pub end: Duration,
+    /// A day of more rows than this cannot be folded.
+    pub rows: usize,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { budget: Duration::from_secs(60), share: Duration::from_secs(25), end: Duration::from_secs(40) }
+        let [budget, share, end] = [60, 25, 40].map(Duration::from_secs);
+        Self { budget, share, end, rows: fold::MOST }
     }
 }
 
@@ -72,9 +76,7 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Refolded
             if begun.elapsed() >= terms.budget {
                 return (tenant, None);
             }
-            let turn = turn(table, tenant, now + begun.elapsed(), terms.share);
-            let turn = timeout(terms.end, turn).await;
-            (tenant, Some(turn.unwrap_or_else(|late| Err(Error::unavailable("folding", late)))))
+            (tenant, Some(one(table, tenant, now + begun.elapsed(), terms).await))
         })
         .buffer_unordered(ABREAST)
         .collect()
@@ -127,19 +129,32 @@ struct Turn {
     left: usize,
 }
 
-/// Folds a tenant's days, the oldest first. One that cannot be folded does not keep the others.
-async fn turn(table: &Table, tenant: TenantId, now: Timestamp, share: Duration) -> Result<Turn> {
+/// One turn of a tenant, which has an end and keeps its panics to itself.
+async fn one(table: &Table, tenant: TenantId, now: Timestamp, terms: Terms) -> Result<Turn> {
+    let turn = timeout(terms.end, turn(table, tenant, now, terms));
+    match AssertUnwindSafe(turn).catch_unwind().await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(late)) => Err(Error::unavailable("folding", late)),
+        Err(_) => Err(Error::internal("a fold panicked", "see the lines before")),
+    }
+}
+
+/// Folds a tenant's days: today and yesterday first, wherever that is, then the oldest. One that cannot be folded does not
+/// keep the others.
+async fn turn(table: &Table, tenant: TenantId, now: Timestamp, terms: Terms) -> Result<Turn> {
     let begun = Instant::now();
-    let noted = table.list_all(&key::all_unfolded(tenant)).await?;
+    let mut noted: Vec<Unfolded> = table.list_all(&key::all_unfolded(tenant)).await?;
     if noted.is_empty() {
         return Ok(Turn::default());
     }
+    let recent = now.to_zoned(TimeZone::UTC).date().saturating_sub(2.days());
+    noted.sort_by_key(|note| (note.date < recent, note.date));
     let table = table.clone().consistent();
-    let folder = Folder::of(&table, tenant).await?;
+    let folder = Folder::of(&table, tenant).await?.at_most(terms.rows);
     let mut turn = Turn::default();
     let mut trouble = None;
     for (nth, unfolded) in noted.iter().enumerate() {
-        if nth > 0 && begun.elapsed() >= share {
+        if nth > 0 && begun.elapsed() >= terms.share {
             turn.left = noted.len() - nth;
             break;
         }

@@ -120,6 +120,11 @@ impl Filter {
         }
         let statuses = statuses(&mut given);
         let (since, until) = (given.optional::<Timestamp>("since"), given.optional("until"));
+        for (name, moment) in [("since", since), ("until", until)] {
+            if moment.is_some_and(|moment| moment < Timestamp::UNIX_EPOCH) {
+                given.fault(name, "lies before 1970");
+            }
+        }
         if since.zip(until).is_some_and(|(since, until)| since > until) {
             given.fault("until", "must not be before `since`");
         }

@@ -69,8 +69,8 @@ pub struct NewRow {
     scenario_id: Option<String>,
     /// `general` unless given.
     operation_type: Option<OperationType>,
-    /// `YYYY-MM-DD`, at most tomorrow in the tenant's time zone.
-    #[schema(example = "2025-01-22", format = Date)]
+    /// `YYYY-MM-DD`, at most 400 days back and at most tomorrow in the tenant's time zone.
+    #[schema(example = "2026-11-20", format = Date)]
     date: String,
     /// A whole number, 0 unless given.
     #[schema(example = 150)]
@@ -146,9 +146,9 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 /// Every row of the body, or all that is wrong with any of them.
 async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timestamp) -> Result<Vec<Usage>> {
     let today = day::today(&tenant::zone(table, tenant).await?, now);
-    let latest = today.saturating_add(1.day());
+    let days = today.saturating_sub(day::BACK.days())..=today.saturating_add(1.day());
     let mut read: Vec<rows::Read> =
-        raw.iter().enumerate().map(|(n, raw)| rows::read(raw, n, tenant, latest, now)).collect();
+        raw.iter().enumerate().map(|(n, raw)| rows::read(raw, n, tenant, &days, now)).collect();
     let clients = Clients::find(table, tenant, read.iter().map(|row| &row.client)).await?;
 
     let mut faults: Vec<Fault> = Vec::new();

@@ -35,10 +35,13 @@ use crate::{
 use body::Body;
 use execution::Execution;
 
+pub(crate) use execution::parts;
 pub use operations::{Operations, operations_of};
 
 /// So many days are read in one request.
 const TOGETHER: usize = 100;
+/// So many scenarios that are known are mapped for the first time by one body: their days are read for it.
+const MAPPED: usize = 20;
 
 /// What recording needs.
 pub struct Deps {
@@ -140,7 +143,8 @@ pub struct Told {
 
 /// Records runs of scenarios, each once: a run that comes again, in this body or in any other, changes nothing, and one that
 /// says something else now replaces what it said. What Make.com's own log says of a run overrules both. A scenario that was
-/// never heard of is listed from then on, unmapped unless a client is named.
+/// never heard of is listed from then on, unmapped unless a client is named. 409 where there would be more than 20,000, and
+/// where a client is named for more than 20 that were known and that nobody has mapped: map these one by one.
 ///
 /// All runs are checked before any is stored, and all that is wrong is told at once by JSON pointer
 /// (`/executions/3/timestamp`). Killed half-way, what is stored is counted, and sending the body again completes it. A day is
@@ -206,6 +210,12 @@ async fn checked(table: &Table, tenant: TenantId, zone: &Zone, body: Body<'_>, n
     }
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
+    }
+    let unmapped = known.values().filter(|scenario| scenario.mapping.is_empty()).count();
+    if client.is_some() && unmapped > MAPPED {
+        return Err(Error::conflict(format!(
+            "{unmapped} of its scenarios were known and are mapped to nobody, and one body maps {MAPPED} at most: map them first"
+        )));
     }
     let first = client.map(|client| Mapped {
         owner: Owner::Client(client),

@@ -81,6 +81,8 @@ pub struct Rows<T> {
 pub struct LogPage {
     /// Those that can be read.
     pub rows: Vec<LogRow>,
+    /// How many there were.
+    pub told: usize,
     /// The place of the last one.
     pub last: Option<String>,
     /// Whether they go back in time, as they are asked to.
@@ -178,7 +180,7 @@ impl Api {
     /// The webhooks of a team. Make.com has no pages of these.
     pub async fn hooks(&self, caller: &Caller, team: u64) -> Result<Vec<Hook>, Failure> {
         let mut answer = self.get(caller, "/hooks", &[("teamId", team.to_string())]).await?;
-        rows(answer.get_mut("hooks").map(Value::take))
+        rows(caller, "/hooks", answer.get_mut("hooks").map(Value::take))
     }
 
     /// Whether a webhook is attached to a scenario, asked of the webhook itself.
@@ -209,15 +211,16 @@ impl Api {
         let whole = page_size(&answer, PAGE, PAGE);
         let list = answer.get_mut("scenarios").map(Value::take);
         let told = list.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
-        Ok(Rows { rows: rows(list)?, told, more: told >= whole })
+        Ok(Rows { rows: rows(caller, "/scenarios", list)?, told, more: told >= whole })
     }
 
     /// What a scenario used on each of the last days, cut in the organisation's time zone: otherwise Make.com cuts them in
     /// that of the token's owner.
     pub async fn usage(&self, caller: &Caller, scenario: u64) -> Result<Vec<Used>, Failure> {
         let query = [("organizationTimezone", "true".to_owned())];
-        let mut answer = self.get(caller, &format!("/scenarios/{scenario}/usage"), &query).await?;
-        rows(answer.get_mut("data").map(Value::take))
+        let path = format!("/scenarios/{scenario}/usage");
+        let mut answer = self.get(caller, &path, &query).await?;
+        rows(caller, &path, answer.get_mut("data").map(Value::take))
     }
 
     /// A page of a scenario's log behind a place, the latest rows first; between two times, where they are given. Make.com
@@ -235,11 +238,12 @@ impl Api {
             query.push(("to", to.as_millisecond().to_string()));
         }
         query.extend(behind.map(|last| ("pg[last]", last.to_owned())));
-        let mut answer = self.get(caller, &format!("/scenarios/{scenario}/logs"), &query).await?;
+        let path = format!("/scenarios/{scenario}/logs");
+        let mut answer = self.get(caller, &path, &query).await?;
         let whole = page_size(&answer, PAGE, LOG_PAGE);
         let list = answer.get_mut("scenarioLogs").map(Value::take);
         let told = list.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let more = told.len() >= whole;
+        let (told_in_all, more) = (told.len(), told.len() >= whole);
         let [first, last] = [told.first(), told.last()].map(|row| {
             let place = row.and_then(|row| row.get("imtId")?.as_str()).map(ToOwned::to_owned);
             place.filter(|place| (1..=LONGEST_PLACE).contains(&place.len()))
@@ -257,7 +261,7 @@ impl Api {
         {
             return Err(Failure::Odd("a page of the log came again".into()));
         }
-        Ok(LogPage { rows: rows(list)?, last, latest_first, more })
+        Ok(LogPage { rows: rows(caller, &path, list)?, told: told_in_all, last, latest_first, more })
     }
 
     /// All rows of a list. There is no link to the next page: the last one is not full.
@@ -274,7 +278,7 @@ impl Api {
             let mut answer = self.get(caller, path, &[query, &paged].concat()).await?;
             let found = answer.get_mut(list).map(Value::take);
             let full = found.as_ref().and_then(Value::as_array).map_or(0, Vec::len) == PAGE;
-            all.extend(rows(found)?);
+            all.extend(rows(caller, path, found)?);
             if !full {
                 break;
             }
@@ -378,12 +382,13 @@ fn one<T: DeserializeOwned>(value: Option<Value>) -> Result<T, Failure> {
 }
 
 /// The rows of a list. One that cannot be read does not hide the others.
-fn rows<T: DeserializeOwned>(list: Option<Value>) -> Result<Vec<T>, Failure> {
+fn rows<T: DeserializeOwned>(caller: &Caller, path: &str, list: Option<Value>) -> Result<Vec<T>, Failure> {
     let Some(Value::Array(list)) = list else { return Err(Failure::Odd("there is no list in it".into())) };
     let told = list.len();
     let rows: Vec<T> = list.into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect();
     if rows.len() < told {
-        tracing::warn!(rows = told - rows.len(), "rows of Make.com were of another form, and passed over");
+        let passed_over = told - rows.len();
+        tracing::warn!(tenant.id = %caller.tenant, path, rows = passed_over, "rows of Make.com were of another form, and passed over");
     }
     Ok(rows)
 }

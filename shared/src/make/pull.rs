@@ -48,10 +48,10 @@ pub struct Pull {
     /// Turns in a row that came to nothing.
     #[serde(default)]
     pub failures: u32,
-    /// Since when.
+    /// Since when there is trouble; only a pull that is done in full ends it.
     #[serde(default)]
     pub failing_since: Option<Timestamp>,
-    /// Why, for a person.
+    /// What it was the last time, for a person.
     #[serde(default)]
     pub failure: Option<String>,
     /// When it was told that there is none that succeeds.
@@ -90,6 +90,9 @@ pub struct Work {
     /// Why the first of them could not.
     #[serde(default)]
     pub why: Option<String>,
+    /// Known scenarios that the list left out, by id: they are read once more, and then are gone.
+    #[serde(default)]
+    pub absent: Vec<String>,
     /// How often in a row it has come to nothing where it is.
     #[serde(default)]
     pub stuck: u32,
@@ -148,6 +151,10 @@ pub struct Progress {
     pub runs_new: u64,
     /// Those that were known, and told of differently.
     pub runs_corrected: u64,
+    /// Rows of the list and of the logs that could not be read, and were passed over: they were of another form, without an
+    /// id, or counted beyond all measure.
+    #[serde(default)]
+    pub rows_passed_over: u64,
     /// Requests to Make.com.
     pub requests: u64,
 }
@@ -177,7 +184,14 @@ impl Pull {
 
     /// One that begins at once, for an account that is given now: to be written with the account.
     pub fn for_new_account(table: &Table, tenant: TenantId, now: Timestamp) -> Change<'_, Self> {
-        begin(table, tenant, now).set("since", now).set("busy_until", 0).add("revision", 1).remove("work")
+        let change = begin(table, tenant, now).set("since", now).set("busy_until", 0).add("revision", 1).remove("work");
+        // The trouble was the former one's.
+        change.set("failures", 0).remove("failing_since").remove("failure")
+    }
+
+    /// One that begins at once, for an account that has none: it was given before there were pulls.
+    pub fn for_known_account(table: &Table, tenant: TenantId, now: Timestamp) -> Change<'_, Self> {
+        begin(table, tenant, now).set("since", now).set("revision", 0).when_missing("since")
     }
 
     /// One that begins at once, where none is known or under way.

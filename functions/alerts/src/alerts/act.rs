@@ -31,8 +31,8 @@ pub struct Mute {
     until: Timestamp,
 }
 
-/// Somebody looks at it: it is not told again that it is open, but where the next share of a limit is reached, and that it
-/// is over.
+/// Somebody looks at it. Nothing more is told of it but that it is over; and where the next share of a limit is reached: then
+/// it is open again.
 ///
 /// For supervisors and above, and people of its client who are that; 409 where it is over.
 #[utoipa::path(
@@ -47,8 +47,8 @@ pub async fn acknowledge(deps: &Deps, call: Call) -> Result<Reply> {
     act(deps, call, |alert, who, _| Ok((by(alert, State::Acknowledged, None, who), None))).await
 }
 
-/// Nobody is told of it until a moment, neither that it goes on nor that it is over. Where it is open still then, it is told
-/// again, 24 hours after the last time at the earliest.
+/// Nobody is told of it until a moment, not even that it is over. Where it goes on then, it is open again: it is told only
+/// where nobody was told yet that it opened, or that the next share of a limit was reached; and later that it is over.
 ///
 /// For supervisors and above, and people of its client who are that; 409 where it is over.
 #[utoipa::path(
@@ -73,7 +73,7 @@ pub async fn mute(deps: &Deps, call: Call) -> Result<Reply> {
     .await
 }
 
-/// Somebody has mended it. Where a later evaluation still finds it, it opens again, and is told 24 hours after the last time
+/// Somebody has mended it. Where a later evaluation still finds it, it opens again; that is told 24 hours after the last time
 /// at the earliest.
 ///
 /// For supervisors and above, and people of its client who are that; 409 where it is over.

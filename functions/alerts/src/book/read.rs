@@ -1,6 +1,9 @@
 //! Reading what is known: as much as is asked for, and never more than is bounded.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date};
@@ -21,9 +24,11 @@ use crate::moment::Hours;
 
 /// So many reads go on at the same time.
 const ABREAST: usize = 8;
-/// So many days of scenarios are read at most.
+/// So many days of scenarios are read at most by the hour, and so many as a whole: some tens of MB each.
 const MOST: usize = 20_000;
-/// So many keys a request.
+const MOST_CELLS: usize = 200_000;
+/// So many rows, or keys, a request.
+const PAGE: u16 = 1_000;
 const BATCH: usize = 100;
 /// What a scenario did before is judged by so many days.
 pub const PAST: i32 = 28;
@@ -77,7 +82,8 @@ impl Reach {
 }
 
 impl Book {
-    /// Reads what is known of what a scope holds. 400 where that is too much.
+    /// Reads what is known of what a scope holds. 400 where that is too much; but of the present of a tenant whose runs by
+    /// the hour alone are too many, those of as many scenarios as fit.
     pub async fn read(
         table: &Table,
         tenant: TenantId,
@@ -99,18 +105,14 @@ impl Book {
             scenarios: scenarios.into_iter().map(|scenario| (scenario.id.clone(), scenario)).collect(),
             known: BTreeMap::new(),
             ran: HashMap::new(),
+            ran_to: None,
             owners: owners.iter().map(|owner| (*owner, Days::default())).collect(),
             clients: clients.into_iter().map(|client| (client.id, client.name)).collect(),
             rates: Default::default(),
             pull: None,
         };
         if let Some((from, to)) = reach.sheets {
-            let sheets = stream::iter(owners.clone());
-            let sheets = sheets.map(|owner| async move { table.list_all(&key::sheets(tenant, owner, from, to)).await });
-            let mut sheets: Vec<Sheet> =
-                sheets.buffered(ABREAST).try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-            sheets.sort_by_key(|sheet| sheet.date);
-            sheets.into_iter().for_each(|sheet| book.take(sheet));
+            sheets(table, tenant, &owners, from, to).await?.into_iter().for_each(|sheet| book.take(sheet));
         }
         if let Some((from, to)) = reach.totals {
             book.rates = table.list_all(&key::rates(tenant)).await?.into();
@@ -123,7 +125,7 @@ impl Book {
         }
         book.settle(today);
         book.narrow(scope);
-        book.read_runs(table, tenant, scope, &reach.runs).await?;
+        book.read_runs(table, tenant, scope, &reach).await?;
         if reach.now {
             let account = table.find(key::make_account(tenant)).await?;
             if account.is_some_and(|account| account.ended_at.is_none()) {
@@ -142,18 +144,20 @@ impl Book {
         }
     }
 
-    async fn read_runs(
-        &mut self,
-        table: &Table,
-        tenant: TenantId,
-        scope: &Scope,
-        ranges: &[(Date, Date)],
-    ) -> Result<()> {
+    async fn read_runs(&mut self, table: &Table, tenant: TenantId, scope: &Scope, reach: &Reach) -> Result<()> {
+        if self.known.keys().all(|which| !which.by_id) {
+            return Ok(());
+        }
         let days = match scope {
-            Scope::Tenant => ranged(table, tenant, ranges).await?,
+            Scope::Tenant if reach.now => {
+                let (days, last) = fitting(table, tenant, &reach.runs).await?;
+                self.ran_to = last;
+                days
+            }
+            Scope::Tenant => ranged(table, tenant, &reach.runs).await?,
             Scope::Client(_) | Scope::Scenario(_) => {
                 let ids = self.known.keys().filter(|which| which.by_id).map(|which| which.scenario.as_str());
-                keyed(table, tenant, &ids.collect::<Vec<_>>(), ranges).await?
+                keyed(table, tenant, &ids.collect::<Vec<_>>(), &reach.runs).await?
             }
         };
         for day in days {
@@ -179,7 +183,58 @@ fn owners(scope: &Scope, scenarios: &[Scenario], clients: &[Client]) -> Vec<Owne
 }
 
 fn too_much() -> Error {
-    Error::invalid("/scope", "holds more than 20,000 days of scenarios: narrow it to a client or a scenario")
+    let detail = "holds more than 20,000 days of scenarios by the hour, or 200,000 as a whole: narrow it to a client or a scenario";
+    Error::invalid("/scope", detail)
+}
+
+/// What the scenarios of owners did, by day, the earliest first.
+async fn sheets(table: &Table, tenant: TenantId, owners: &[Owner], from: Date, to: Date) -> Result<Vec<Sheet>> {
+    let cells = AtomicUsize::new(0);
+    let read = stream::iter(owners.to_vec()).map(|owner| {
+        let cells = &cells;
+        async move {
+            let mut page = Page::first(PAGE);
+            let mut sheets: Vec<Sheet> = Vec::new();
+            loop {
+                let found = table.list(&key::sheets(tenant, owner, from, to), page.clone()).await?;
+                let more: usize = found.rows.iter().map(|sheet| sheet.cells.len()).sum();
+                sheets.extend(found.rows);
+                match found.more {
+                    _ if cells.fetch_add(more, Ordering::Relaxed) + more > MOST_CELLS => return Err(too_much()),
+                    Some(after) => page.after = Some(after),
+                    None => return Ok(sheets),
+                }
+            }
+        }
+    });
+    let mut sheets: Vec<Sheet> = read.buffered(ABREAST).try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+    sheets.sort_by_key(|sheet| sheet.date);
+    Ok(sheets)
+}
+
+/// The days of as many scenarios as fit, all of each; and the last of these, where they are not all.
+async fn fitting(table: &Table, tenant: TenantId, ranges: &[(Date, Date)]) -> Result<(Vec<RunDay>, Option<String>)> {
+    let dates: Vec<Date> = ranges.iter().flat_map(|(from, to)| days(*from, *to)).collect();
+    let share = MOST / dates.len().max(1);
+    let read = stream::iter(dates).map(|date| async move {
+        let mut page = Page::first(PAGE);
+        let mut days: Vec<RunDay> = Vec::new();
+        loop {
+            let found = table.list(&key::run_days(tenant, date, date), page.clone()).await?;
+            days.extend(found.rows);
+            match found.more {
+                Some(after) if days.len() < share => page.after = Some(after),
+                more => {
+                    let last = days.last().filter(|_| more.is_some()).map(|day| day.scenario.clone());
+                    return Ok::<_, Error>((days, last));
+                }
+            }
+        }
+    });
+    let read: Vec<_> = read.buffered(ABREAST).try_collect().await?;
+    let last = read.iter().filter_map(|(_, last)| last.clone()).min();
+    let fits = |day: &RunDay| last.as_ref().is_none_or(|last| day.scenario <= *last);
+    Ok((read.into_iter().flat_map(|(days, _)| days).filter(fits).collect(), last))
 }
 
 /// The days of all scenarios.
@@ -187,7 +242,7 @@ async fn ranged(table: &Table, tenant: TenantId, ranges: &[(Date, Date)]) -> Res
     let ranges = stream::iter(ranges.to_vec());
     let ranges = ranges.map(|(from, to)| async move {
         let range = key::run_days(tenant, from, to);
-        let mut page = Page::first(1_000);
+        let mut page = Page::first(PAGE);
         let mut days = Vec::new();
         loop {
             let found = table.list(&range, page.clone()).await?;

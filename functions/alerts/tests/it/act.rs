@@ -6,7 +6,7 @@ use shared::{
     alert::{Kind, State},
     gate::Role,
     http::Call,
-    scenario::Mapped,
+    scenario::{Mapped, Owner},
     testing::{nobody, person, person_with, stranger, told},
     usage::ScenarioStatus,
 };
@@ -96,8 +96,7 @@ async fn an_acknowledged_alert_is_told_at_its_end_alone() {
         (status, &answer["data"]["state"], &answer["data"]["by"]),
         (200, &json!("acknowledged"), &json!("user-owner"))
     );
-    // The other two are told again after a day.
-    assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 2);
+    assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 0);
     world.scenario("1", |_| ()).await;
     world.evaluate(at(NOW) + hours(25)).await;
     assert_eq!(world.evaluate(at(NOW) + hours(26)).await.told, 1);
@@ -116,8 +115,9 @@ async fn a_muted_alert_is_silent_until_then() {
         assert_eq!(mute(wrong).await.0, 400, "{wrong}");
     }
     assert_eq!(mute("2037-07-23T12:00:00Z").await.1["data"]["state"], "muted");
-    assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 2, "the other two");
-    assert_eq!(world.evaluate(at(NOW) + hours(48)).await.told, 3);
+    for later in [24, 48] {
+        assert_eq!(world.evaluate(at(NOW) + hours(later)).await.told, 0, "it was told that it opened");
+    }
     assert_eq!(world.alert(Kind::ScenarioStatus, "1").await.unwrap().state, State::Open);
 }
 
@@ -160,7 +160,7 @@ async fn a_person_and_an_evaluation_that_meet_tell_each_change_once() {
 }
 
 #[tokio::test]
-async fn one_that_somebody_has_resolved_is_told_once_and_opens_again_quietly() {
+async fn one_that_somebody_has_resolved_is_told_once_and_opens_again_quietly_for_a_day() {
     let world = world().await;
     let alert = world.alert(Kind::ScenarioStatus, "1").await.unwrap();
     let call = || {
@@ -174,7 +174,9 @@ async fn one_that_somebody_has_resolved_is_told_once_and_opens_again_quietly() {
     assert_eq!(world.event(&over).await.unwrap().event_type, "alert.resolved");
     assert_eq!(world.evaluate(at(NOW) + hours(1)).await.told, 0);
     assert_eq!(world.alert(Kind::ScenarioStatus, "1").await.unwrap().state, State::Open);
-    assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 3);
+    assert_eq!(world.evaluate(at(NOW) + hours(23)).await.told, 0);
+    assert_eq!(world.evaluate(at(NOW) + hours(24)).await.told, 1);
+    assert_eq!(world.evaluate(at(NOW) + hours(48)).await.told, 0);
 }
 
 #[tokio::test]
@@ -191,4 +193,33 @@ async fn strangers_and_agents_change_nothing() {
         let call = call.with_part("id", alert.id).posting(&json!({})).at(at(NOW));
         assert_eq!(told(act::acknowledge(&world.alerts, call).await).0, status);
     }
+}
+
+#[tokio::test]
+async fn what_somebody_did_about_an_alert_ends_with_whom_the_scenario_runs_for() {
+    let world = world().await;
+    for (id, action) in [("1", "acknowledge"), ("2", "mute")] {
+        let alert = world.alert(Kind::ScenarioStatus, id).await.unwrap();
+        let call = world.owner().with_part("id", alert.id).at(at(NOW));
+        let answer = match action {
+            "acknowledge" => act::acknowledge(&world.alerts, call.posting(&json!({}))).await,
+            _ => act::mute(&world.alerts, call.posting(&json!({ "until": "2037-08-21T12:00:00Z" }))).await,
+        };
+        assert_eq!(told(answer).0, 200);
+        world
+            .scenario(id, |scenario| {
+                scenario.told = Some(crate::world::says(ScenarioStatus::Error, "2037-07-21T08:00:00Z"));
+                scenario.mapping = vec![Mapped { owner: Owner::Company, ..Mapped::default() }];
+            })
+            .await;
+    }
+    // The one that was muted ends unheard; both open for the company.
+    assert_eq!(world.evaluate(at(NOW) + hours(1)).await.told, 3);
+    for id in ["1", "2"] {
+        let alert = world.alert(Kind::ScenarioStatus, id).await.unwrap();
+        assert_eq!((alert.state, alert.subject.owner), (State::Open, Owner::Company));
+        assert_eq!((alert.by, alert.muted_until, alert.told), (None, None, true));
+        assert_eq!(alert.opened_at, at("2037-07-21T13:00:00Z"));
+    }
+    assert_eq!(world.evaluate(at(NOW) + hours(1)).await.changed, 0);
 }

@@ -2,8 +2,10 @@
 #![cfg(test)]
 
 mod act;
+mod bounds;
 mod clocks;
 mod costs;
+mod floods;
 mod kinds;
 mod notices;
 mod rehearse;

@@ -109,6 +109,18 @@ async fn what_is_missing_is_told_and_nothing_is_closed() {
     assert_eq!(status, 409);
     assert!(answer["detail"].as_str().unwrap().contains("2026-10-31T23:59:59Z"), "{answer}");
     assert_eq!(world.see(world.inn, "2026-10").await["final"], false);
+    let failure = "1 of 2 scenarios could not be read: Intake (4): Make.com refuses: HTTP 403";
+    let failing = |read_to: Option<_>| Pull {
+        read_to: read_to.map(at),
+        failure: Some(failure.into()),
+        ..pull("2026-10-31T23:59:59Z")
+    };
+    for read_to in [Some("2026-10-31T23:59:59Z"), None] {
+        world.table.put(&failing(read_to)).await.unwrap();
+        let (status, answer) = world.close(world.inn, "2026-10").await;
+        let detail = answer["detail"].as_str().unwrap();
+        assert!(status == 409 && detail.contains(failure) && detail.contains("PUT /api/v1/make/account"), "{detail}");
+    }
 
     world.table.put(&pull("2026-11-01T00:00:00Z")).await.unwrap();
     assert_eq!(world.close(world.inn, "2026-10").await.0, 201, "in winter Lisbon's midnight is UTC's");

@@ -6,7 +6,7 @@ use shared::{
     gate::Role,
     id::ClientId,
     key,
-    scenario::{Owner, Scenario},
+    scenario::{Mapped, Owner, Scenario},
     testing::person,
 };
 
@@ -195,4 +195,25 @@ async fn a_clients_people_see_their_own_and_strangers_nothing() {
     for query in ["month=2026-13", "month=2026-10&client_id=company", "colour=red"] {
         assert_eq!(world.list(world.owner(), query).await.0, 400, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_scenario_that_is_somebody_elses_by_now_has_no_name_that_is_theirs() {
+    let world = World::new().await;
+    world.record(world.runs(at("2026-10-01T12:00:00Z"), at("2026-10-05T12:00:00Z"))).await;
+    world.fold().await;
+    let (inn, spa) = (Owner::Client(world.inn), Owner::Client(world.spa));
+    let scenario: Scenario = world.table.get(key::scenario(world.tenant, "1")).await.unwrap();
+    let is = |from, owner| Mapped { from, owner, ..scenario.mapping[0].clone() };
+    let mapping = vec![is(None, inn), is(Some(date(2026, 11, 1)), spa)];
+    world.table.put(&Scenario { mapping, name: "Secret".into(), ..scenario.clone() }).await.unwrap();
+
+    let names = async || {
+        let seen = world.see(world.inn, OCTOBER).await;
+        let names = seen["lines"].as_array().unwrap().iter().map(|line| line["scenario_name"].clone());
+        (names.collect::<Vec<_>>(), seen["final"].clone())
+    };
+    assert_eq!(names().await, (vec![json!("1"), json!("=Scenario 2")], json!(false)));
+    assert_eq!(world.close(world.inn, OCTOBER).await.0, 201);
+    assert_eq!(names().await, (vec![json!("1"), json!("=Scenario 2")], json!(true)));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 use shared::{
     Result,
     id::TenantId,
@@ -38,7 +38,7 @@ pub struct Day {
 pub struct Told {
     pub id: String,
     pub owner: Owner,
-    /// What is known of it, where Make.com or a run told.
+    /// What is known of it, where Make.com or a run told; nothing where it is somebody else's by now.
     pub known: Option<Scenario>,
     stated_name: Option<String>,
     stated_limit: Option<u64>,
@@ -86,6 +86,7 @@ impl Ledger {
         now: Timestamp,
         rates: Rates,
     ) -> Result<Self> {
+        let today = after(range.1);
         let reads: Vec<_> = owners
             .iter()
             .map(|owner| async move { table.list_all(&key::sheets(tenant, *owner, range.0, range.1)).await })
@@ -99,13 +100,19 @@ impl Ledger {
         }
         // Those that did nothing are somebody's, too.
         for scenario in known.values() {
-            let owner = scenario.on(range.1).owner;
+            let owner = scenario.on(today).owner;
             if owners.contains(&owner) {
                 told.entry((owner, scenario.id.clone())).or_insert_with(|| empty(owner, &scenario.id));
             }
         }
-        let scenarios = told.into_values().map(|one| Told { known: known.get(&one.id).cloned(), ..one });
+        let known = |one: &Told| known.get(&one.id).filter(|known| known.is_known_to(one.owner, today)).cloned();
+        let scenarios = told.into_values().map(|one| Told { known: known(&one), ..one });
         Ok(Self { tenant, rates, range, now, scenarios: scenarios.collect() })
+    }
+
+    /// The tenant's day.
+    pub fn today(&self) -> Date {
+        after(self.range.1)
     }
 
     /// What so many hundredths of a credit in these days are in a month.
@@ -141,6 +148,10 @@ impl Ledger {
     }
 }
 
+fn after(date: Date) -> Date {
+    date.saturating_add(1.day())
+}
+
 fn take(told: &mut BTreeMap<(Owner, String), Told>, sheet: &Sheet) {
     for (subject, cell) in sheet.cells.iter().filter(|(subject, _)| subject.by_id) {
         let one = told
@@ -162,4 +173,45 @@ fn take(told: &mut BTreeMap<(Owner, String), Told>, sheet: &Sheet) {
 fn empty(owner: Owner, id: &str) -> Told {
     let id = id.to_owned();
     Told { id, owner, known: None, stated_name: None, stated_limit: None, days: BTreeMap::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::rules;
+
+    #[test]
+    fn very_many_scenarios_are_judged_in_one_go() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let range = (Date::constant(2026, 10, 23), Date::constant(2026, 11, 21));
+        let tenant = TenantId::new();
+        // Each second one is near its limit, each fourth idles, and each fourth never runs.
+        let told = |n: u64| {
+            let operations = [95, 1, 95, 0][n as usize % 4];
+            let day = Day { operations, ..Day::default() };
+            let days = (1..=30).filter(|_| operations > 0).map(|n: i64| (range.0 + (n - 1).days(), day)).collect();
+            let mut known = Scenario::heard_of(tenant, n.to_string(), format!("Scenario {n}"), now - 9_999.hours());
+            known.daily_limit = Some(100);
+            known.told = Some(shared::scenario::Told {
+                status: shared::usage::ScenarioStatus::Active,
+                team: None,
+                scheduling: None,
+                interval_s: None,
+                incomplete: None,
+                gone_since: None,
+                at: now,
+            });
+            Told { known: Some(known), days, ..empty(Owner::Unmapped, &n.to_string()) }
+        };
+        let scenarios = (0..20_000).map(told).collect();
+        let ledger = Ledger { tenant, rates: Vec::new().into(), range, now, scenarios };
+
+        let begun = std::time::Instant::now();
+        let all = rules::all(&ledger);
+
+        let of = |kind| all.iter().filter(|one| one.kind == kind).count();
+        assert_eq!((of(Kind::LimitIsNear), of(Kind::NeverRuns)), (10_000, 5_000));
+        // Each beside each other takes minutes.
+        assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    }
 }

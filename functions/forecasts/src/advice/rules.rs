@@ -1,8 +1,10 @@
 //! The rules: each looks at one scenario, and says what the numbers say.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
-use shared::{money::Amount, usage::ScenarioStatus};
+use shared::{money::Amount, scenario::Owner, usage::ScenarioStatus};
 
 use super::{
     Evidence, Idle, Kind, Suggestion,
@@ -31,14 +33,42 @@ const OLD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// All that the numbers say, what saves the most first.
 pub fn all(ledger: &Ledger) -> Vec<Suggestion> {
-    let rules = [polling, errors, limit, idle, incomplete];
-    let mut all: Vec<Suggestion> =
-        ledger.scenarios.iter().flat_map(|told| rules.iter().filter_map(move |rule| rule(ledger, told))).collect();
+    let (rules, all) = ([polling, errors, limit, idle, incomplete], All::of(ledger));
+    let of = |told| rules.iter().filter_map(|rule| rule(&all, told)).collect::<Vec<_>>();
+    let mut all: Vec<Suggestion> = ledger.scenarios.iter().flat_map(of).collect();
     let saved = |one: &Suggestion| one.saves.as_ref().map_or(Decimal::ZERO, |saves| saves.credits.0);
     all.sort_by(|one, other| {
         saved(other).cmp(&saved(one)).then_with(|| (one.kind, &one.scenario_id).cmp(&(other.kind, &other.scenario_id)))
     });
     all
+}
+
+/// What rules ask of all scenarios: found once, for there may be very many.
+struct All<'l> {
+    ledger: &'l Ledger,
+    /// Of each owner the scenario that idles with the highest limit.
+    idlest: HashMap<Owner, &'l Told>,
+    /// Those that did anything, for whomever.
+    ran: HashSet<&'l str>,
+}
+
+impl<'l> All<'l> {
+    fn of(ledger: &'l Ledger) -> Self {
+        let (mut idlest, mut ran) = (HashMap::<_, &Told>::new(), HashSet::new());
+        for told in &ledger.scenarios {
+            let most = most(told);
+            if told.limit().is_some_and(|limit| most > 0 && 100 * most <= IDLE * limit) {
+                let best = idlest.entry(told.owner).or_insert(told);
+                if told.limit() > best.limit() {
+                    *best = told;
+                }
+            }
+            if told.sum(|day| day.runs + day.operations) > 0 {
+                ran.insert(told.id.as_str());
+            }
+        }
+        Self { ledger, idlest, ran }
+    }
 }
 
 fn suggestion(told: &Told, kind: Kind, proposal: String, evidence: Evidence) -> Suggestion {
@@ -54,7 +84,7 @@ fn suggestion(told: &Told, kind: Kind, proposal: String, evidence: Evidence) -> 
 }
 
 /// A check that finds nothing is paid for. Checking less often finds the same a little later.
-fn polling(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+fn polling(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let (runs, empty) = (told.sum(|day| day.runs), told.sum(|day| day.empty));
     let scheduling = told.known.as_ref().and_then(|known| known.told.as_ref());
     let is_called = matches!(scheduling.and_then(|told| told.scheduling.as_deref()), Some("immediately" | "on-demand"));
@@ -90,12 +120,12 @@ fn polling(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
         proposed_interval_seconds: proposed,
         ..Evidence::default()
     };
-    let saves = ledger.saves(told, spared * CHECK);
+    let saves = all.ledger.saves(told, spared * CHECK);
     Some(Suggestion { saves, ..suggestion(told, Kind::PollingFindsNothing, proposal, evidence) })
 }
 
 /// Failures that come back are not bad weather; what they cost is what a run of this scenario costs in the mean.
-fn errors(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+fn errors(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let (runs, failed) = (told.sum(|day| day.runs), told.sum(|day| day.failed));
     let days: Vec<_> = told.days.iter().filter(|(_, day)| day.failed > 0).map(|(date, _)| *date).collect();
     let at_least = at_least(failed, runs);
@@ -111,26 +141,19 @@ fn errors(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
         error_rate_at_least: Some((at_least * 10_000.0).round() / 100.0),
         ..Evidence::default()
     };
-    let saves = ledger.saves(told, told.sum(|day| day.centicredits).saturating_mul(failed) / runs);
+    let saves = all.ledger.saves(told, told.sum(|day| day.centicredits).saturating_mul(failed) / runs);
     Some(Suggestion { saves, ..suggestion(told, Kind::ErrorsRepeat, proposal, evidence) })
 }
 
 /// Limits are made for what was expected; where one is too small and another too large, they can be told apart.
-fn limit(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+fn limit(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let limit = told.limit().filter(|limit| *limit > 0)?;
     let near = told.days.iter().filter(|(_, day)| 100 * day.operations >= NEAR * limit);
     let days: Vec<_> = near.map(|(date, _)| *date).collect();
     if days.len() < NEAR_DAYS {
         return None;
     }
-    let idles = |other: &&Told| {
-        let most = most(other);
-        other.owner == told.owner
-            && other.id != told.id
-            && most > 0
-            && other.limit().is_some_and(|limit| 100 * most <= IDLE * limit)
-    };
-    let other = ledger.scenarios.iter().filter(idles).max_by_key(|other| other.limit())?;
+    let other = all.idlest.get(&told.owner)?;
     let idle = Idle {
         scenario_id: other.id.clone(),
         scenario_name: other.name(),
@@ -156,15 +179,14 @@ fn most(told: &Told) -> u64 {
 }
 
 /// Switched on, and nothing starts it.
-fn idle(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+fn idle(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let known = told.known.as_ref()?;
     let said = known.told.as_ref()?;
     let is_on = said.status == ScenarioStatus::Active && said.gone_since.is_none();
-    let is_old = ledger.now.duration_since(known.created_at) >= OLD;
-    // One that runs for somebody else by now is listed twice.
-    let is_its = known.on(ledger.range.1).owner == told.owner;
-    let ran = ledger.scenarios.iter().any(|one| one.id == told.id && one.sum(|day| day.runs + day.operations) > 0);
-    if !is_on || !is_old || !is_its || ran {
+    let is_old = all.ledger.now.duration_since(known.created_at) >= OLD;
+    // What it did for somebody else before may not be for these eyes.
+    let is_its = known.on(all.ledger.range.0).owner == told.owner;
+    if !is_on || !is_old || !is_its || all.ran.contains(told.id.as_str()) {
         return None;
     }
     let proposal = "Switch it off, or look at why nothing starts it: it has not run for 30 days.".into();
@@ -172,11 +194,12 @@ fn idle(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
 }
 
 /// What waits for somebody is lost in the end.
-fn incomplete(ledger: &Ledger, told: &Told) -> Option<Suggestion> {
+fn incomplete(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let known = told.known.as_ref()?;
     let said = known.told.as_ref().filter(|said| said.gone_since.is_none())?;
     let waiting = said.incomplete.filter(|waiting| *waiting >= PILE)?;
-    if known.on(ledger.range.1).owner != told.owner {
+    // One that nobody has mapped is listed twice where somebody has stated its usage.
+    if known.on(all.ledger.today()).owner != told.owner {
         return None;
     }
     let proposal = format!("Resolve its {waiting} incomplete executions at Make.com, or let it retry them by itself.");

@@ -2,7 +2,13 @@
 
 use jiff::ToSpan;
 use serde_json::{Value, json};
-use shared::{gate::Role, scenario::Owner, sheet::Cell, testing::stranger, usage::ScenarioStatus};
+use shared::{
+    gate::Role,
+    scenario::{Mapped, Owner},
+    sheet::{Cell, Stated},
+    testing::stranger,
+    usage::ScenarioStatus,
+};
 
 use crate::world::{World, cell, now, today};
 
@@ -187,4 +193,40 @@ async fn advice_is_for_whoever_may_see_the_scenario() {
     assert_eq!(world.advice_by(world.limited_to(world.spa), "client_slug=inn").await.0, 404);
     assert_eq!(world.advice_by(stranger(), "client_slug=inn").await.0, 404);
     assert_eq!(ids(stranger(), "").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn of_a_scenario_that_runs_for_somebody_else_by_now_nothing_of_today_is_told() {
+    let world = World::new().await;
+    let (inn, spa) = (Owner::Client(world.inn), Owner::Client(world.spa));
+    // Up to ten days ago all of it was of the first client; of the second scenario a statement told, too.
+    let stated = Stated { name: "As it was".into(), status: ScenarioStatus::Active, limit: Some(100) };
+    let failing = |stated| Cell { stated, ..runs(96, 92, 10) };
+    for ago in 11..=30 {
+        world.day(inn, today() - ago.days(), [(1, failing(None)), (2, failing(Some(stated.clone())))]).await;
+    }
+    for n in [1, 2] {
+        world
+            .scenario(n, inn, |scenario| {
+                let from = Some(today() - 10.days());
+                scenario.mapping.push(Mapped { from, owner: spa, ..scenario.mapping[0].clone() });
+                scenario.name = "As it is called now".into();
+                scenario.told.as_mut().unwrap().incomplete = Some(99);
+            })
+            .await;
+    }
+
+    let suggestions = world.advice(&format!("client_id={}", world.inn)).await;
+    let mut names: Vec<_> = suggestions.iter().map(|one| one["scenario_name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, ["1", "As it was"], "{suggestions:?}");
+    assert!(of(&suggestions, "polling_finds_nothing").iter().all(|one| one["evidence"]["interval_seconds"].is_null()));
+    assert_eq!(of(&suggestions, "incomplete_pile_up").len(), 0);
+
+    // It has run in these days, though not for whom it runs now.
+    let suggestions = world.advice(&format!("client_id={}", world.spa)).await;
+    assert_eq!(of(&suggestions, "never_runs").len(), 0);
+    let waiting = of(&suggestions, "incomplete_pile_up");
+    assert!(waiting.len() == 2 && waiting.iter().all(|one| one["scenario_name"] == "As it is called now"));
 }

@@ -4,10 +4,10 @@ use jiff::{ToSpan, civil::date};
 use serde_json::{Value, json};
 use shared::{
     gate::{Gate, Role},
-    scenario::Owner,
-    sheet::Cell,
+    scenario::{Mapped, Owner},
+    sheet::{Cell, Stated},
     testing::{Units, stranger},
-    usage::Usd,
+    usage::{ScenarioStatus, Usd},
 };
 
 use crate::world::{World, cell, faults, today};
@@ -259,6 +259,46 @@ async fn scenarios_reach_their_limits_on_a_day() {
         limits.iter().map(|one| (one["scenario_id"].as_str().unwrap(), one["reached_on"].clone())).collect();
     assert_eq!(told, [("1", json!("2026-11-27")), ("2", json!(null))]);
     assert_eq!(world.forecast("").await["scenario_limits"], json!(null));
+}
+
+#[tokio::test]
+async fn of_very_many_limits_the_five_hundred_nearest_are_told() {
+    let world = World::new().await;
+    let stated = |limit| Some(Stated { name: "Intake".into(), status: ScenarioStatus::Active, limit: Some(limit) });
+    // The first has used the most, and has the most left.
+    let of = |n: u32| Cell { stated: stated(if n == 1 { 100_000 } else { 1_000 }), ..cell(600 - u64::from(n)) };
+    world.day(Owner::Company, today(), (1..=500).map(|n| (n, of(n)))).await;
+    world.day(Owner::Company, today() - 1.days(), [(501, Cell { stated: stated(1), ..cell(1) })]).await;
+    world.day(Owner::Company, today() - 2.days(), [(502, Cell { stated: stated(1_000), ..cell(1) })]).await;
+
+    let limits = world.forecast("client_id=company").await["scenario_limits"].clone();
+    let ids: Vec<_> = limits.as_array().unwrap().iter().map(|one| one["scenario_id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), &ids[..3], ids[499]), (500, &["2", "3", "4"][..], "1"));
+}
+
+#[tokio::test]
+async fn of_a_scenario_that_runs_for_somebody_else_by_now_the_limit_that_was_stated_is_told() {
+    let world = World::new().await;
+    let (inn, spa) = (Owner::Client(world.inn), Owner::Client(world.spa));
+    let stated = Stated { name: "As it was".into(), status: ScenarioStatus::Active, limit: Some(100) };
+    world.days(inn, 5, |_| vec![(1, cell(10)), (2, Cell { stated: Some(stated.clone()), ..cell(10) })]).await;
+    for n in [1, 2] {
+        world
+            .scenario(n, inn, |scenario| {
+                scenario.mapping.push(Mapped { from: Some(today()), owner: spa, ..scenario.mapping[0].clone() });
+                (scenario.name, scenario.daily_limit) = ("As it is called now".into(), Some(7));
+            })
+            .await;
+    }
+    world.day(spa, today(), [(1, cell(10))]).await;
+    let limits = async |query: &str| world.forecast(query).await["scenario_limits"].as_array().unwrap().clone();
+    let [one] = &limits("client_slug=inn").await[..] else { panic!("one was stated") };
+    assert_eq!(
+        (&one["scenario_id"], &one["scenario_name"], &one["operations_limit"]),
+        (&json!("2"), &json!("As it was"), &json!(100))
+    );
+    let [one] = &limits("client_slug=spa").await[..] else { panic!("one runs there") };
+    assert_eq!((&one["scenario_name"], &one["operations_limit"]), (&json!("As it is called now"), &json!(7)));
 }
 
 #[tokio::test]

@@ -283,6 +283,15 @@ pub struct Known {
     pub rates: Rates,
     /// Scenarios by id.
     pub scenarios: HashMap<String, Scenario>,
+    /// The tenant's day.
+    pub today: Date,
+}
+
+impl Known {
+    /// The scenario as it is now, where that may be told to an owner.
+    fn scenario(&self, owner: Owner, by_id: bool, id: &str) -> Option<&Scenario> {
+        self.scenarios.get(id).filter(|scenario| by_id && scenario.is_known_to(owner, self.today))
+    }
 }
 
 /// Metrics in the making.
@@ -335,6 +344,11 @@ impl<'q> Fold<'q> {
                 one.stated = Some((sheet.date, stated.clone()));
             }
         }
+    }
+
+    /// How many scenarios there are so far.
+    pub fn scenarios(&self) -> usize {
+        self.scenarios.len()
     }
 
     /// Takes in what is asked for of a day of the window before, where a sheet is needed to tell it.
@@ -435,7 +449,12 @@ impl<'q> Fold<'q> {
                 .map(|(achievement, count)| OfAchievement {
                     achievement: *achievement,
                     count: *count,
-                    cost_usd_each: total.costs.usd().0.checked_div((*count).into()).map(|each| Amount(each.round_dp(4))),
+                    cost_usd_each: total
+                        .costs
+                        .usd()
+                        .0
+                        .checked_div((*count).into())
+                        .map(|each| Amount(each.round_dp(4))),
                 })
                 .collect(),
             pending_days,
@@ -444,7 +463,7 @@ impl<'q> Fold<'q> {
 
     fn of_scenario(&self, n: usize, by_id: bool, scenario: &str, one: &OneScenario) -> OfScenario {
         let owner = self.sources[n].owner;
-        let known = self.known.scenarios.get(scenario).filter(|_| by_id);
+        let known = self.known.scenario(owner, by_id, scenario);
         let told = known.and_then(|known| known.told.as_ref());
         let stated = one.stated.as_ref().map(|(_, stated)| stated);
         let name = known.map(|known| &known.name).or(stated.map(|stated| &stated.name));
@@ -468,7 +487,7 @@ impl<'q> Fold<'q> {
 
 /// A line of the CSV form: what a scenario did on a day.
 pub fn line(subject: &Subject, cell: &Cell, sheet: &Sheet, source: &Source, known: &Known) -> [String; 17] {
-    let scenario = known.scenarios.get(&subject.scenario).filter(|_| subject.by_id);
+    let scenario = known.scenario(sheet.owner, subject.by_id, &subject.scenario);
     let stated = cell.stated.as_ref().map(|stated| stated.name.clone());
     let name = scenario.map(|scenario| scenario.name.clone()).or(stated).unwrap_or_else(|| subject.scenario.clone());
     let costs = Costs::of_cell(cell, known.rates.on(sheet.owner, sheet.date));

@@ -143,6 +143,10 @@ fn date(query: &mut Fields, name: &str) -> Result<Option<Date>, ()> {
 }
 
 fn within(query: &mut Fields, from: Date, to: Date) -> Option<(Date, Date)> {
+    if from < day::FIRST {
+        query.fault("start_date", "lies before 1970");
+        return None;
+    }
     if from > to {
         query.fault("start_date", "lies after end_date");
         return None;

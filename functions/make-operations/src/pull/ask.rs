@@ -65,11 +65,12 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 async fn begun(table: &Table, tenant: TenantId, now: Timestamp) -> Result<Pull> {
     for _ in 0..TRIES {
         let known = table.find_now(key::make_pull(tenant)).await?;
-        let change = Pull::at_once(table, tenant, now);
         let change = match known {
-            None => change.set("since", now).set("revision", 0).when_missing("since"),
+            None => Pull::for_known_account(table, tenant, now),
             Some(pull) if is_under_way(&pull, now) => return Ok(pull),
-            Some(pull) => change.when("state", pull.state).when("busy_until", pull.busy_until),
+            Some(pull) => {
+                Pull::at_once(table, tenant, now).when("state", pull.state).when("busy_until", pull.busy_until)
+            }
         };
         if let Some(pull) = change.send().await? {
             return Ok(pull);

@@ -1,14 +1,20 @@
 //! How a turn ends: when the pull goes on, and what a person should know.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::{
-    Result, key,
+    Error, Result,
+    id::TenantId,
+    key,
     make::{
         api::Failure,
         pull::{Pull, State, Work},
     },
     notice::Notice,
+    table::Table,
 };
+use tokio::time::timeout;
 
 use super::turn::{Stop, Turn};
 
@@ -22,6 +28,13 @@ const PATIENT: u32 = 3;
 const REFUSED: SignedDuration = SignedDuration::from_hours(1);
 /// For so long a pull that had to pass something over is tried again as soon.
 const FRESH: SignedDuration = SignedDuration::from_hours(3);
+
+/// How an account is given.
+const GIVE: &str = "PUT /api/v1/make/account";
+/// What a person is told of trouble that is not theirs; the log has the rest.
+const OURS: &str = "trouble on our side";
+/// Looking where a turn was broken off takes no longer, nor does putting it down.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How a turn has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +111,8 @@ impl Turn<'_> {
                     let since = self.pull.failing_since.unwrap_or(now);
                     change.set("failing_since", since).set("failure", failure)
                 }
-                None if ending.ended == Ended::Waiting => change,
-                None => change.remove("failing_since").remove("failure"),
+                None if success => change.remove("failing_since").remove("failure"),
+                None => change,
             }
         });
         let written = match &notice {
@@ -152,7 +165,15 @@ impl Turn<'_> {
         };
         let (ended, state) = if patient { (Ended::Waiting, State::Waiting) } else { (Ended::Failed, State::Failed) };
         let failure = match failure {
-            Failure::Missing => "Make.com knows of no such organisation or team: give the account anew".into(),
+            Failure::Missing => {
+                format!("Make.com knows of no such organisation or team: give the account anew ({GIVE})")
+            }
+            Failure::Refused { status: 401, .. } => {
+                format!("{failure}: give the account anew with a token that Make.com takes ({GIVE})")
+            }
+            Failure::Refused { .. } => {
+                format!("{failure}: give the account anew with a token that may read its scenarios ({GIVE})")
+            }
             other => other.to_string(),
         };
         Ending { ended, state, due_at: now + due_in, work: Some(work), failures, failure: Some(failure) }
@@ -160,19 +181,12 @@ impl Turn<'_> {
 
     /// What a person should know now: that no pull succeeds, and that one does again.
     fn notice(&self, ending: &Ending, now: Timestamp) -> Option<Notice> {
-        let told = self.pull.told_failing_at.is_some();
-        let give = |name, detail| Some(Notice::of(self.pull.tenant, name, "make".into(), detail, now));
-        if ending.ended == Ended::Done {
-            let detail = "scenarios and their runs are read from Make.com again".into();
-            return if told { give("make_pull_failed_ended", detail) } else { None };
+        if ending.ended != Ended::Done {
+            return silence(&self.pull, ending.failure.as_deref(), now);
         }
-        let since = self.pull.waits_since();
-        if told || now.duration_since(since) < SILENT {
-            return None;
-        }
-        let why =
-            ending.failure.as_deref().or(self.pull.failure.as_deref()).unwrap_or("there is more to read than it takes");
-        give("make_pull_failed", format!("nothing was read from Make.com in full since {since:.0}: {why}"))
+        let detail = "scenarios and their runs are read from Make.com again".into();
+        let ended = || Notice::of(self.pull.tenant, "make_pull_failed_ended", "make".into(), detail, now);
+        self.pull.told_failing_at.map(|_| ended())
     }
 
     /// When it is to be told that no pull succeeds, while that is not told.
@@ -180,5 +194,57 @@ impl Turn<'_> {
         let is_open = ending.failure.is_some() && self.pull.told_failing_at.is_none();
         let at = self.pull.waits_since() + SILENT;
         (is_open && at > self.time()).then_some(at)
+    }
+}
+
+/// That no pull succeeds, where it is time to tell and not told yet.
+fn silence(pull: &Pull, failure: Option<&str>, now: Timestamp) -> Option<Notice> {
+    let since = pull.waits_since();
+    if pull.told_failing_at.is_some() || now.duration_since(since) < SILENT {
+        return None;
+    }
+    let why = failure.or(pull.failure.as_deref()).unwrap_or("there is more to read than it takes");
+    let detail = format!("nothing was read from Make.com in full since {since:.0}: {why}");
+    Some(Notice::of(pull.tenant, "make_pull_failed", "make".into(), detail, now))
+}
+
+/// Logs where a turn was broken off by trouble of our own, and puts that down, where the table lets us: tried once. The
+/// pull goes on where it was when its lease is over.
+pub async fn broken_off(table: &Table, tenant: TenantId, taken: Option<&Pull>, error: &Error, now: Timestamp) {
+    let known = timeout(PATIENCE, table.find_now(key::make_pull(tenant))).await;
+    let known = known.ok().and_then(Result::ok).flatten();
+    let step = known.as_ref().or(taken).and_then(|pull| pull.work.as_ref()).map(|work| &work.step);
+    tracing::error!(tenant.id = %tenant, step = ?step, error = ?error, "a pull was broken off: {error}");
+    let Some(taken) = taken else { return };
+    let put_down = timeout(PATIENCE, put_down(table, taken, now)).await;
+    let put_down = put_down.unwrap_or_else(|late| Err(Error::unavailable("table", late)));
+    if let Err(error) = put_down {
+        tracing::warn!(tenant.id = %tenant, error = ?error, "that a pull was broken off is not put down: {error}");
+    }
+}
+
+/// Trouble of our own, with the notice where it is time.
+async fn put_down(table: &Table, taken: &Pull, now: Timestamp) -> Result<()> {
+    let due_at = Timestamp::from_millisecond(taken.busy_until).unwrap_or(now);
+    let notice = silence(taken, Some(OURS), now);
+    let change = table
+        .change(key::make_pull(taken.tenant))
+        .set("state", State::Failed)
+        .set("due_at", due_at)
+        .index(Some(key::pulls(due_at)))
+        .set("busy_until", 0)
+        .set("failing_since", taken.failing_since.unwrap_or(now))
+        .set("failure", OURS)
+        .when("revision", taken.revision)
+        .when("busy_until", taken.busy_until);
+    match notice {
+        None => change.write().await.map(drop),
+        Some(notice) => {
+            let change = change.set("told_failing_at", now);
+            if table.transact().change(change).put(&notice).send().await? {
+                notice.tell();
+            }
+            Ok(())
+        }
     }
 }

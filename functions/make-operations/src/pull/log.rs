@@ -12,9 +12,10 @@ use shared::{
     scenario::{Pulled, Scenario},
     table::Page,
 };
+use tracing::Instrument;
 
 use super::turn::{Next, Stop, Turn};
-use crate::ledger;
+use crate::{ledger, webhook::parts};
 
 /// A run is logged when it has ended, under the time at which it began: what is read begins so long before the end of what
 /// was read. No run takes longer than 40 minutes.
@@ -28,13 +29,33 @@ const AHEAD: u16 = 50;
 /// What is longer or more than this is no id and no count of a run.
 const LONGEST_ID: usize = 128;
 const MOST: u64 = 1_000_000_000_000;
+/// So many days that Make.com counted are kept at once: twice as many as it tells.
+const DAYS: usize = 60;
+
+/// What a row of a log is.
+enum Row {
+    /// A run that has ended.
+    Run(Box<Run>),
+    /// A run that has not, or none at all.
+    Other,
+    /// A run without an id, that ended in no known way, or that counts beyond all measure.
+    Unreadable,
+}
 
 impl Turn<'_> {
     /// A page of the log of the next scenario; behind the last page, what it used.
     pub async fn read(&mut self, work: &mut Work, after: Option<String>, log: Option<Log>) -> Result<Next, Stop> {
         let Some(scenario) = self.next(after.clone()).await? else { return Ok(Next::Done) };
-        match self.page(work, &scenario, after, log).await {
+        let span = tracing::info_span!("log", scenario.id = scenario.id);
+        let is_absent = work.absent.contains(&scenario.id);
+        match self.page(work, &scenario, after, log, is_absent).instrument(span).await {
             Ok(()) => Ok(Next::Page),
+            // What is not in the list and refused is not there for this token.
+            Err(Stop::Make(Failure::Refused { status: 403, .. })) if is_absent => {
+                self.lose(&scenario).await?;
+                self.is_done(work, &scenario.id);
+                Ok(Next::Page)
+            }
             Err(Stop::Make(Failure::Missing)) => {
                 self.lose(&scenario).await?;
                 self.is_done(work, &scenario.id);
@@ -80,6 +101,7 @@ impl Turn<'_> {
         scenario: &Scenario,
         after: Option<String>,
         log: Option<Log>,
+        is_absent: bool,
     ) -> Result<(), Stop> {
         let number: u64 = scenario.id.parse().map_err(|_| Failure::Missing)?;
         let earliest = work.begun_at - FIRST;
@@ -94,7 +116,21 @@ impl Turn<'_> {
         let within = |row: &&LogRow| (log.from..=work.begun_at).contains(&row.timestamp);
         let rows: Vec<&LogRow> = page.rows.iter().filter(within).collect();
         let is_news = rows.iter().any(|row| known_to.is_none_or(|to| row.timestamp >= to));
-        let runs: Vec<Run> = rows.iter().filter_map(|row| self.run(&scenario.id, row)).collect();
+        let (mut runs, mut unreadable) = (Vec::new(), 0);
+        for row in rows {
+            match self.run(&scenario.id, row) {
+                Row::Run(run) => runs.push(*run),
+                Row::Other => {}
+                Row::Unreadable => unreadable += 1,
+            }
+        }
+        if unreadable > 0 {
+            tracing::warn!(
+                tenant.id = %self.pull.tenant, scenario.id, rows = unreadable,
+                "runs of Make.com without an id, ended in no known way or counting beyond all measure were passed over"
+            );
+        }
+        work.progress.rows_passed_over += (page.told - page.rows.len() + unreadable) as u64;
         work.progress.runs_read += runs.len() as u64;
         let recorded = ledger::record(&self.deps.table, self.pull.tenant, runs, self.time()).await?;
         work.progress.runs_new += recorded.new as u64;
@@ -118,6 +154,10 @@ impl Turn<'_> {
             let change = self.deps.table.change(key::scenario(self.pull.tenant, &scenario.id));
             change.set("pulled", pulled).when_there().write().await?;
         }
+        if is_absent {
+            // Its log was read once more, to the end, and is read anew when it is listed again.
+            self.lose(scenario).await?;
+        }
         self.is_done(work, &scenario.id);
         Ok(())
     }
@@ -137,10 +177,12 @@ impl Turn<'_> {
         if self.held(|change| change.set("unbounded", true)).write().await? { Ok(true) } else { Err(Stop::Changed) }
     }
 
-    /// Keeps what Make.com counted on the days that the log was read of, and the one before: its days may be others.
+    /// Keeps what Make.com counted on the days that the log was read of, the one before and the one to come: its days may
+    /// be others.
     async fn count(&self, scenario: &str, log: &Log, used: Vec<Used>) -> Result<()> {
         let since = log.from.to_zoned(TimeZone::UTC).date().saturating_sub(1.day());
-        for used in used.into_iter().filter(|used| used.date >= since) {
+        let days = since..=self.time().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
+        for used in used.into_iter().filter(|used| days.contains(&used.date)).take(DAYS) {
             let [operations, centicredits, transfer] =
                 [used.operations, used.centicredits, used.data_transfer].map(Option::unwrap_or_default);
             let usage = DayUsage { operations, centicredits, transfer };
@@ -153,25 +195,24 @@ impl Turn<'_> {
     }
 
     /// The row of a log as a run, where it is one that has ended.
-    fn run(&self, scenario: &str, row: &LogRow) -> Option<Run> {
-        let status = match row.status? {
-            1 => RunStatus::Success,
-            2 => RunStatus::Warning,
-            3 => RunStatus::Error,
-            _ => return None,
+    fn run(&self, scenario: &str, row: &LogRow) -> Row {
+        let status = match row.status {
+            None | Some(0) => return Row::Other,
+            Some(1) => RunStatus::Success,
+            Some(2) => RunStatus::Warning,
+            Some(3) => RunStatus::Error,
+            Some(_) => return Row::Unreadable,
         };
-        let is_id = |id: &&String| (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_graphic());
-        let id = row.id.as_ref().filter(is_id)?;
+        let Some(id) = id(scenario, row) else { return Row::Unreadable };
         let counts = [row.operations, row.centicredits, row.transfer, row.duration];
         if counts.iter().flatten().any(|count| *count > MOST) {
-            tracing::warn!(tenant.id = %self.pull.tenant, scenario.id = scenario, "a run of Make.com counts beyond all measure");
-            return None;
+            return Row::Unreadable;
         }
         let (date, hour) = ledger::place(&self.zone, row.timestamp);
-        Some(Run {
+        Row::Run(Box::new(Run {
             tenant: self.pull.tenant,
             scenario: scenario.into(),
-            id: id.clone(),
+            id: id.to_owned(),
             started_at: row.timestamp,
             date,
             hour,
@@ -185,7 +226,7 @@ impl Turn<'_> {
             trace: None,
             revision: 0,
             told_at: self.time(),
-        })
+        }))
     }
 
     fn is_done(&mut self, work: &mut Work, scenario: &str) {
@@ -197,6 +238,13 @@ impl Turn<'_> {
         self.ahead.rows.pop_front();
         work.step = Step::Reading { after: Some(scenario.into()), log: None };
     }
+}
+
+/// The id of a run, or what its place in the log ends with: as the webhook takes it.
+fn id<'r>(scenario: &str, row: &'r LogRow) -> Option<&'r str> {
+    let is_id = |id: &&str| (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_graphic());
+    let of_place = || parts(row.imt_id.as_deref()?).filter(|(of, _)| *of == scenario).map(|(_, id)| id);
+    row.id.as_deref().filter(is_id).or_else(|| of_place().filter(is_id))
 }
 
 /// Whether the pages of a log have left the stretch: where Make.com takes no notice of its bounds, they go on to the end.

@@ -53,10 +53,11 @@ pub struct MakePull {
     /// When it begins, or goes on: at six in the tenant's morning, unless something else is the matter. Null while it runs.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_at: Option<Timestamp>,
-    /// Since when it does not get on.
+    /// Since when there is trouble; a pull that is done in full ends it.
     #[schema(value_type = Option<String>, format = DateTime)]
     failing_since: Option<Timestamp>,
-    /// Why.
+    /// What it was the last time, and what to do where somebody has to. `trouble on our side` is for us to mend: it is tried
+    /// again by itself.
     failure: Option<String>,
     /// Scenarios that nobody has mapped to a client or to the company. Their runs are counted, apart.
     unmapped_scenarios: usize,

@@ -39,6 +39,8 @@ pub struct Turn<'a> {
     pub share: Duration,
     /// All scenarios that are known, once the list is read.
     pub known: Option<HashMap<String, Scenario>>,
+    /// The list is read from its beginning in this turn: what is left in `known` behind its end is not in it.
+    pub is_whole: bool,
     /// The scenarios whose logs are read next.
     pub ahead: Ahead,
 }
@@ -99,6 +101,7 @@ impl Turn<'_> {
             progress: Progress::default(),
             passed_over: 0,
             why: None,
+            absent: Vec::new(),
             stuck: 0,
             just_passed: false,
         };

@@ -10,7 +10,7 @@ use shared::{
     http::{Call, Fields, Reply},
     id::ClientId,
     key,
-    scenario::{Mapped, Owner, Scenario},
+    scenario::{Mapped, Owner, STATEMENTS, Scenario},
     statement::closed_until,
     table::Table,
     tenant,
@@ -70,8 +70,8 @@ pub struct NewMapping {
     /// It should run once in so many minutes at least.
     #[schema(minimum = 1, maximum = 527040)]
     expected_every_minutes: Option<u32>,
-    /// The first day on which owner, type and minutes hold, `YYYY-MM-DD`: today unless given, and at most a year ahead.
-    /// `always` for all days. A scenario that nobody has mapped yet is mapped for all days, whatever is given.
+    /// The first day on which owner, type and minutes hold, `YYYY-MM-DD`: today unless given, at most 400 days back and a
+    /// year ahead. `always` for all days. A scenario that nobody has mapped yet is mapped for all days, whatever is given.
     #[schema(example = "2026-11-01")]
     from: Option<String>,
 }
@@ -82,7 +82,7 @@ pub struct NewMapping {
 /// For owners. `If-Match` names the version that was seen: 428 without it, 412 where somebody has changed it since. Metrics
 /// of the days that change owner follow within minutes; until then those days are among their `pending_days`. 409 where it
 /// would change a day of a closed month, of whoever's; only the first mapping of a scenario may, and closed months take it as
-/// a correction.
+/// a correction. 409, too, where the mapping would have more than 100 statements.
 #[utoipa::path(
     put,
     path = "/api/v1/make-operations/scenarios/{id}/mapping",
@@ -104,6 +104,10 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let today = day::today(&tenant::zone(&table, tenant).await?, call.now);
     let plan = read(&table, &scenario, call.fields()?, today).await?;
 
+    if plan.mapping.len() > STATEMENTS {
+        let detail = "a mapping has 100 statements at most: say what holds from an earlier day on, or always";
+        return Err(Error::conflict(detail));
+    }
     leaves_closed_months(&table, &scenario, &plan).await?;
 
     let mapped = mapping::write(&table, &scenario, plan, today, call.now).await?.ok_or(Error::Stale)?;
@@ -188,11 +192,15 @@ fn from(body: &mut Fields, today: Date) -> Option<Option<Date>> {
     };
     match day::read(&text) {
         _ if text == "always" => Some(None),
-        Some(day) if day <= today.saturating_add(366.days()) => Some(Some(day)),
-        Some(_) => {
+        Some(day) if day > today.saturating_add(366.days()) => {
             body.fault("from", "lies more than a year ahead");
             None
         }
+        Some(day) if day < today.saturating_sub(day::BACK.days()) => {
+            body.fault("from", "lies more than 400 days back: give a later day, or always");
+            None
+        }
+        Some(day) => Some(Some(day)),
         None => {
             body.fault("from", "must be a day as YYYY-MM-DD, or always");
             None

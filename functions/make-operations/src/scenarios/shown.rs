@@ -25,7 +25,7 @@ pub struct ScenarioView {
     /// Whose it is, and what for, today.
     #[serde(flatten)]
     now: MappingView,
-    /// What it is for, in words.
+    /// What it is for, in words; null for those who may not see for whom it was said.
     description: Option<String>,
     /// Operations that there may be in a day.
     operations_limit: Option<u64>,
@@ -117,12 +117,14 @@ impl ScenarioView {
         let visible = scenario.mapping.iter().filter(|mapped| sight.sees(mapped.owner));
         let history = visible.map(|mapped| Statement { from: mapped.from, is: mapped.into() }).collect();
         let (now, etag) = ((&scenario.on(today)).into(), scenario.etag());
+        // Said with the latest statement, which may hold from a day to come.
+        let is_theirs = scenario.mapping.last().is_none_or(|latest| sight.sees(latest.owner));
         let told = scenario.told;
         Self {
             id: scenario.id,
             name: scenario.name,
             now,
-            description: scenario.description,
+            description: scenario.description.filter(|_| is_theirs),
             operations_limit: scenario.daily_limit,
             expected_every_minutes: scenario.expected_every_s.map(|seconds| seconds / 60),
             status: told.as_ref().map(|told| told.status),

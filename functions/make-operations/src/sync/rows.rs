@@ -1,6 +1,6 @@
 //! The rows of a body, read one by one: a row that is wrong does not hide what is wrong with the next.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, value::RawValue};
@@ -49,7 +49,7 @@ pub fn of_body(call: &Call) -> Result<Vec<&RawValue>> {
 }
 
 /// Reads the `n`th row.
-pub fn read(raw: &RawValue, n: usize, tenant: TenantId, latest: Date, now: Timestamp) -> Read {
+pub fn read(raw: &RawValue, n: usize, tenant: TenantId, days: &RangeInclusive<Date>, now: Timestamp) -> Read {
     let at = format!("/operations/{n}");
     let Some(object) = object(raw, &["cost_usd"]) else {
         return Read { client: Named::default(), usage: None, faults: vec![Fault::at(at, "must be an object")] };
@@ -60,7 +60,7 @@ pub fn read(raw: &RawValue, n: usize, tenant: TenantId, latest: Date, now: Times
     let scenario_id = id(&mut row, "scenario_id");
     let scenario_name = name(&mut row);
     let operation_type = row.or("operation_type", OperationType::General);
-    let date = date(&mut row, latest);
+    let date = date(&mut row, days);
     let operations = count(&mut row, "operations_count");
     let limit = limit(&mut row);
     let cost = cost(&mut row);
@@ -100,12 +100,16 @@ fn name(row: &mut Fields) -> Option<String> {
     trimmed(row, "scenario_name", &given, 200)
 }
 
-fn date(row: &mut Fields, latest: Date) -> Option<Date> {
+fn date(row: &mut Fields, days: &RangeInclusive<Date>) -> Option<Date> {
     let given: String = row.required("date")?;
     match day::read(&given) {
-        Some(date) if date <= latest => Some(date),
+        Some(date) if days.contains(&date) => Some(date),
+        Some(date) if date < *days.start() => {
+            row.fault("date", format!("lies too far back: the earliest is {}", days.start()));
+            None
+        }
         Some(_) => {
-            row.fault("date", format!("lies in the future: the latest is {latest}"));
+            row.fault("date", format!("lies in the future: the latest is {}", days.end()));
             None
         }
         None => {

@@ -156,7 +156,7 @@ fn scenario(run: &mut Fields, imt: &str, body: &Body<'_>) -> Option<String> {
 }
 
 /// The scenario and the run of `{ms}_scenario.{scenario}.{type}.{run}` (Make.com's SDK, executions).
-fn parts(imt: &str) -> Option<(&str, &str)> {
+pub fn parts(imt: &str) -> Option<(&str, &str)> {
     let (_, rest) = imt.split_once('_')?;
     let mut parts = rest.strip_prefix("scenario.")?.split('.');
     let (scenario, _kind, run) = (parts.next()?, parts.next()?, parts.next()?);

@@ -3,11 +3,20 @@ use make_operations::metrics;
 use serde_json::{Value, json};
 use shared::{
     gate::Role,
+    http::Call,
     id::ClientId,
+    scenario::Owner,
+    sheet::{Cell, Sheet, Stated, Subject},
     testing::{Units, nobody, person, person_with, table},
+    usage::{OperationType, ScenarioStatus},
 };
 
-use crate::{World, pointers, row, world::now};
+use crate::{
+    World,
+    desk::{body, execution},
+    pointers, row,
+    world::{now, today},
+};
 
 /// Two days of the company and of a client.
 async fn busy() -> World {
@@ -461,6 +470,8 @@ async fn nonsense_is_refused_all_at_once() {
         ("start_date=2026-07-02&end_date=2026-07-01", vec!["?start_date"]),
         ("start_date=2025-07-21", vec!["?start_date"]),
         ("start_date=0000-01-01&end_date=9999-12-31", vec!["?start_date"]),
+        ("start_date=0000-01-01&end_date=0000-01-02", vec!["?start_date"]),
+        ("start_date=1969-12-31&end_date=1970-01-02", vec!["?start_date"]),
         ("client_id=a&client_slug=b", vec!["?client_slug"]),
     ] {
         let (status, answer) = world.ask(person(world.tenant, Role::Owner), query).await;
@@ -546,9 +557,95 @@ async fn a_table_for_spreadsheets_holds_no_formula() {
         "attachment; filename=\"make-operations-2026-06-23-2026-07-22.csv\""
     );
     let text = String::from_utf8(reply.body.to_vec()).unwrap().replace(&world.inn.to_string(), "[inn]");
+    assert_eq!((text.matches("\r\n").count(), text.matches('\n').count()), (3, 3), "lines end as RFC 4180 says");
+    let text = text.replace("\r\n", "\n");
     insta::assert_snapshot!(text, @r#"
     date,client_id,client_slug,scenario_id,scenario_name,operation_type,operations_count,credits,cost,currency,success_count,warning_count,error_count,empty_count,minutes_saved,transfer_bytes,mapped
     2026-07-20,[inn],inn,12345,"'=HYPERLINK(""x"")",general,150,,7.50,USD,145,0,5,0,0,0,true
     2026-07-21,,,12345,"Leads, ""hot""",general,150,,7.50,USD,145,0,5,0,0,0,true
     "#);
+}
+
+/// Cells of the company on a day, as the fold stores them.
+async fn sheet_of(world: &World, cells: usize, name: &str) {
+    let stated = Stated { name: name.into(), status: ScenarioStatus::Active, limit: None };
+    let cell = Cell { operations: 1, stated: Some(stated), ..Cell::default() };
+    let subject = |n| Subject { operation_type: OperationType::General, by_id: true, scenario: format!("{n}") };
+    let (tenant, owner, date) = (world.tenant, Owner::Company, today());
+    let cells = (0..cells).map(|n| (subject(n), cell.clone())).collect();
+    for sheet in (Sheet { tenant, owner, date, nth: 0, cells, told_at: None }).rows() {
+        world.table.put(&sheet).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_no_answer_holds_is_refused_in_both_forms() {
+    let world = World::new().await;
+    let ask = async |query| world.ask(person(world.tenant, Role::Owner), query).await;
+    sheet_of(&world, 13_001, "n").await;
+    let (status, answer) = ask("").await;
+    assert_eq!((status, pointers(&answer)), (400, vec!["?start_date"]));
+    let call = person(world.tenant, Role::Owner).with_query("format=csv").at(now());
+    assert!(metrics::handle(&world.metrics, call).await.is_ok(), "a line of it is short");
+
+    let other = World::over(world.table.clone()).await;
+    sheet_of(&other, 12_999, &"ü".repeat(200)).await;
+    for query in ["", "format=csv"] {
+        let (status, answer) = other.ask(person(other.tenant, Role::Owner), query).await;
+        assert_eq!((status, pointers(&answer)), (400, vec!["?start_date"]), "{query}");
+    }
+}
+
+fn limited_to(world: &World, client: ClientId) -> Call {
+    person_with(world.tenant, Role::Owner, &[("client", &client.to_string())])
+}
+
+#[tokio::test]
+async fn a_scenario_of_somebody_else_is_called_as_it_was_stated_or_by_its_id() {
+    let world = World::new().await;
+    world.hear(body(json!([execution("2026-07-20T10:00:00Z", json!({}))]))).await;
+    world.map("12345", json!({ "client_slug": "inn", "operations_limit": 7 })).await;
+    world
+        .store(json!([row("2026-07-19", json!({ "scenario_id": "6", "scenario_name": "Then", "client_slug": "inn" }))]))
+        .await;
+    world.hear(json!({ "scenario_id": "6", "scenario_name": "Now", "client_slug": "inn", "executions": [] })).await;
+    let named = async |client: ClientId| {
+        let (_, answer) = world.ask(limited_to(&world, client), "").await;
+        let of = |one: &Value| (one["scenario_name"].clone(), one["operations_limit"].clone());
+        answer["data"]["by_scenario"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let mine = [(json!("Now"), json!(1000)), (json!("Lead Processing"), json!(7))];
+    assert_eq!(named(world.inn).await, mine);
+
+    for (id, name) in [("12345", "Secret 1"), ("6", "Secret 2")] {
+        assert_eq!(world.map(id, json!({ "client_slug": "spa", "operations_limit": 9 })).await.0, 200);
+        let run = execution("2026-07-22T10:00:00Z", json!({}));
+        world.hear(json!({ "scenario_id": id, "scenario_name": name, "executions": [run] })).await;
+    }
+    world.fold().await;
+
+    assert_eq!(named(world.inn).await, [(json!("Then"), json!(1000)), (json!("12345"), Value::Null)]);
+    assert_eq!(named(world.spa).await, [(json!("Secret 1"), json!(9)), (json!("Secret 2"), json!(9))]);
+    let call = limited_to(&world, world.inn).with_query("format=csv").at(now());
+    let text = String::from_utf8(metrics::handle(&world.metrics, call).await.unwrap().body.to_vec()).unwrap();
+    assert!(text.contains(",Then,") && !text.contains("Secret"), "{text}");
+}
+
+#[tokio::test]
+async fn what_others_stated_is_not_read_for_one_client() {
+    let units = Units::default();
+    let world = World::over(table().await.metered(units.meter())).await;
+    let mine = json!([row("2026-07-21", json!({ "client_slug": "inn" }))]);
+    assert_eq!(world.send(world.posting(mine)).await.0, 200);
+    let theirs = (0..500).map(|n| row("2026-07-21", json!({ "scenario_id": n, "client_slug": "spa" })));
+    assert_eq!(world.send(world.posting(theirs.collect())).await.0, 200);
+    world.ask(limited_to(&world, world.inn), "").await;
+    units.take();
+
+    let (_, answer) = world.ask(limited_to(&world, world.inn), "").await;
+
+    let (_, read) = units.take();
+    assert_eq!(answer["data"]["totals"]["operations_count"], 150);
+    assert!(read <= 10.0, "{read} RCU");
+    assert_eq!(world.see("").await["totals"]["operations_count"], 501 * 150);
 }

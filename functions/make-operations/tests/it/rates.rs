@@ -112,7 +112,7 @@ async fn a_price_that_has_not_begun_can_be_taken_back() {
     assert_eq!(make(&world, price(today(), "1")).await.0, 201);
     assert_eq!(make(&world, price(today() + 5.days(), "2")).await.0, 201);
     let take_back = async |day: jiff::civil::Date| {
-        let call = person(world.tenant, Role::Owner).with_part("from", &day.to_string()).at(now());
+        let call = person(world.tenant, Role::Owner).with_part("from", day.to_string()).at(now());
         told(delete::handle(&deps(&world), call).await).0
     };
     assert_eq!(take_back(today()).await, 409, "it holds");

@@ -351,6 +351,52 @@ async fn a_run_ends_in_time_and_the_next_goes_on() {
 }
 
 #[tokio::test]
+async fn today_and_yesterday_come_before_the_oldest() {
+    let world = World::new().await;
+    for day in ["01", "02", "21", "22"] {
+        assert_eq!(world.send(world.posting(json!([row(&format!("2026-07-{day}"), json!({}))]))).await.0, 200);
+    }
+    let short = Terms { share: Duration::ZERO, ..Terms::default() };
+    for left in [vec![1, 2, 22], vec![1, 2], vec![2]] {
+        refold::all(&world.table, later(), short).await.unwrap();
+        assert_eq!(world.noted().await.iter().map(|date| date.day()).collect::<Vec<_>>(), left);
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_too_many_rows_fails_alone() {
+    let world = World::new().await;
+    let other = World::over(world.table.clone()).await;
+    let rows: Vec<_> = (0..6).map(|n| row("2026-07-20", json!({ "scenario_id": n, "client_slug": "inn" }))).collect();
+    assert_eq!(world.send(world.posting(json!(rows))).await.0, 200);
+    for one in [&world, &other] {
+        assert_eq!(one.send(one.posting(json!([row("2026-07-21", json!({}))]))).await.0, 200);
+    }
+
+    let few = Terms { rows: 5, ..Terms::default() };
+    assert!(refold::all(&world.table, later(), few).await.is_err(), "somebody has to look");
+
+    assert_eq!((other.cells().await.len(), other.noted().await.len()), (1, 0));
+    assert_eq!(world.noted().await, [Date::constant(2026, 7, 20)], "its other day is folded");
+    refold::all(&world.table, later(), Terms { rows: 6, ..few }).await.unwrap();
+    assert_eq!((world.cells().await.len(), world.noted().await.len()), (7, 0));
+}
+
+#[tokio::test]
+async fn a_tenant_whose_fold_panics_does_not_stop_the_others() {
+    let world = World::new().await;
+    let other = World::over(world.table.clone()).await;
+    other.hear(body(json!([execution(NOON, json!({}))]))).await;
+    // No time lies so long before another.
+    let note = Unfolded { tenant: world.tenant, date: Date::constant(2026, 7, 21), noted_ms: i64::MIN };
+    world.table.put(&note).await.unwrap();
+
+    assert!(refold::all(&world.table, later(), Terms::default()).await.is_err(), "the run fails in the end");
+
+    assert_eq!((other.cells().await.len(), other.noted().await.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn what_was_synced_is_folded_too() {
     let world = World::new().await;
     let rows = json!([

@@ -163,6 +163,10 @@ async fn all_faults_are_told_at_once() {
     assert_eq!((status, pointers(&answer)), (400, vec!["?limit", "?scenario_id", "?status", "?since", "?colour"]));
     let query = "scenario_id=12345&since=2026-07-21T00:00:00Z&until=2026-07-20T00:00:00Z";
     assert_eq!(pointers(&world.runs(world.owner(), query).await.1), ["?until"]);
+    for (query, at) in [("until=1960-01-01T00:00:00Z", "?until"), ("since=0001-01-01T00:00:00Z", "?since")] {
+        let (status, answer) = world.runs(world.owner(), &format!("scenario_id=12345&{query}")).await;
+        assert_eq!((status, pointers(&answer)), (400, vec![at]));
+    }
     for id in [String::new(), "x".repeat(2_000)] {
         assert_eq!(pointers(&world.runs(world.owner(), &format!("scenario_id={id}")).await.1), ["?scenario_id"]);
     }

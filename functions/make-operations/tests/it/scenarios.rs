@@ -1,11 +1,11 @@
 //! Scenarios are listed as soon as they are heard of, and are mapped from a day on.
 
-use jiff::civil::date;
+use jiff::{ToSpan, civil::date};
 use serde_json::{Value, json};
 use shared::{
     gate::Role,
     key,
-    scenario::{Owner, Told},
+    scenario::{Mapped, Owner, Told},
     testing::{Units, nobody, person, person_with, stranger, table},
     usage::ScenarioStatus,
 };
@@ -302,6 +302,50 @@ async fn minutes_are_kept_to_the_second() {
         world.map("1", json!({ "company": true, "minutes_saved": given })).await;
         assert_eq!(world.stored_scenario("1").await.on(date(2026, 7, 22)).seconds_saved, seconds, "{given}");
     }
+}
+
+#[tokio::test]
+async fn a_mapping_has_a_hundred_statements_at_most() {
+    let world = World::new().await;
+    heard(&world, "1", &["2026-07-21"]).await;
+    let mut scenario = world.stored_scenario("1").await;
+    let first = date(2026, 1, 1);
+    let mapped = |from| Mapped { from: Some(from), owner: Owner::Company, ..Mapped::default() };
+    scenario.mapping = first.series(1.day()).take(100).map(mapped).collect();
+    world.table.put(&scenario).await.unwrap();
+
+    let (status, answer) = world.map("1", json!({ "company": true, "from": "2026-07-21" })).await;
+
+    assert_eq!(status, 409, "{answer}");
+    let from = scenario.mapping[99].from.unwrap().to_string();
+    assert_eq!(world.map("1", json!({ "client_slug": "inn", "from": from })).await.0, 200, "it replaces one");
+    assert_eq!(world.map("1", json!({ "company": true, "from": "always" })).await.0, 200);
+}
+
+#[tokio::test]
+async fn four_hundred_days_back_is_the_earliest_day_of_a_mapping() {
+    let world = World::new().await;
+    heard(&world, "1", &["2026-07-21"]).await;
+    for (from, expected) in [("2025-06-17", 200), ("2025-06-16", 400), ("0000-01-01", 400)] {
+        let (status, answer) = world.map("1", json!({ "company": true, "from": from })).await;
+        assert_eq!(status, expected, "{from}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_description_is_told_to_those_for_whom_it_was_said() {
+    let world = World::new().await;
+    heard(&world, "1", &["2026-07-21"]).await;
+    world.map("1", json!({ "client_slug": "inn", "description": "for the inn" })).await;
+    let told = async |call| world.scenario(call, "1").await.1["data"]["description"].clone();
+    let of = |client: shared::id::ClientId| person_with(world.tenant, Role::Owner, &[("client", &client.to_string())]);
+    assert_eq!(told(of(world.inn)).await, "for the inn");
+
+    world.map("1", json!({ "client_slug": "spa", "from": "2026-08-01", "description": "for the spa" })).await;
+
+    assert_eq!((told(of(world.inn)).await, told(world.owner()).await), (Value::Null, json!("for the spa")));
+    world.map("1", json!({ "client_slug": "spa", "description": "for the spa" })).await;
+    assert_eq!(told(of(world.spa)).await, "for the spa");
 }
 
 #[tokio::test]

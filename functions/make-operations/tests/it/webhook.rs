@@ -8,7 +8,7 @@ use shared::{
     gate::Role,
     key,
     run::{Origin, Run, RunDay, RunStatus},
-    scenario::Owner,
+    scenario::{MOST, Owner, ScenarioCount},
     testing::{Units, machine, nobody, person, table},
     usage::OperationType,
 };
@@ -551,4 +551,52 @@ async fn it_costs_what_the_readme_says() {
     world.hear(runs(40)).await;
     let more = units.take();
     assert_eq!((one, more), ((6.0, 4.0), (120.0, 43.0)));
+}
+
+fn of_many(ids: impl Iterator<Item = usize>, client: bool) -> Value {
+    let runs: Value = ids.map(|n| execution(NOON, json!({ "scenario_id": n.to_string() }))).collect();
+    if client { json!({ "executions": runs, "client_slug": "inn" }) } else { json!({ "executions": runs }) }
+}
+
+#[tokio::test]
+async fn one_body_maps_twenty_scenarios_that_were_known() {
+    let world = World::new().await;
+    world.hear(of_many(0..21, false)).await;
+
+    let (status, answer) = world.tell(&of_many(0..21, true)).await;
+
+    assert_eq!(status, 409, "{answer}");
+    world.hear(of_many(0..20, true)).await;
+    world.hear(of_many(0..21, true)).await;
+    // Those that are new have no days that have to be read.
+    world.hear(of_many(100..200, true)).await;
+    assert_eq!(world.stored_scenario("199").await.on(date(2026, 7, 21)).owner, Owner::Client(world.inn));
+}
+
+#[tokio::test]
+async fn a_tenant_has_twenty_thousand_scenarios_at_most() {
+    let world = World::new().await;
+    world.hear(of_many(0..3, false)).await;
+    let counted = async || world.table.get(key::scenario_count(world.tenant)).await.unwrap().scenarios;
+    assert_eq!(counted().await, 3);
+    world.table.put(&ScenarioCount { tenant: world.tenant, scenarios: MOST - 1 }).await.unwrap();
+
+    let (status, answer) = world.tell(&of_many(2..5, false)).await;
+
+    assert_eq!(status, 409, "{answer}");
+    assert!(world.table.find(key::scenario(world.tenant, "3")).await.unwrap().is_none(), "all or none");
+    world.hear(of_many(2..4, false)).await;
+    assert_eq!((counted().await, world.tell(&of_many(4..5, false)).await.0), (MOST, 409));
+    world.hear(of_many(0..4, false)).await;
+}
+
+#[tokio::test]
+async fn scenarios_that_many_tell_of_at_once_are_counted_once() {
+    let world = World::new().await;
+    let bodies: Vec<_> = (0..6).map(|n| of_many(n * 20..n * 20 + 120, false)).collect();
+    let told = futures::future::join_all(bodies.iter().map(|body| world.tell(body))).await;
+    assert!(told.iter().all(|(status, _)| *status == 200), "{told:?}");
+    let scenarios = world.table.list_all(&key::scenarios(world.tenant)).await.unwrap().len();
+    let counted = world.table.get(key::scenario_count(world.tenant)).await.unwrap().scenarios;
+    assert_eq!((scenarios, counted), (220, 220));
 }

@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 use shared::{
-    Result,
+    Error, Result,
     boot::{Aws, Missing},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
     id::{ClientId, TenantId},
-    idempotency,
-    table::Table,
+    idempotency, key,
+    table::{Page, Table},
     tenant::{Client, Slug},
 };
 use utoipa::ToSchema;
@@ -17,6 +17,9 @@ use super::{
     rules,
     shown::{self, ClientView},
 };
+
+/// The most clients of a tenant.
+const MOST: u16 = 1_000;
 
 /// What making one needs.
 pub struct Deps {
@@ -46,7 +49,7 @@ pub struct NewClient {
 
 /// Makes a client. Usage and scenarios may name it from then on, by its id or by its slug.
 ///
-/// For owners. 409 where another client of the tenant has the slug.
+/// For owners. 409 where another client of the tenant has the slug, and where it has 1,000 clients.
 #[utoipa::path(
     post,
     path = "/api/v1/clients",
@@ -64,6 +67,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 /// Client and slug are stored together, so no slug is ever without its client.
 async fn make(table: &Table, tenant: TenantId, call: &Call) -> Result<Reply> {
     let new = NewClient::read(call)?;
+    has_room(table, tenant).await?;
     let id = ClientId::new();
     let client = Client { tenant, id, slug: new.slug, name: new.name, created_at: call.now, revision: 0 };
     let slug = Slug { tenant, slug: client.slug.clone(), client: id };
@@ -71,6 +75,15 @@ async fn make(table: &Table, tenant: TenantId, call: &Call) -> Result<Reply> {
         return Err(rules::taken());
     }
     Ok(shown::tagged(client, Reply::created))
+}
+
+/// What folds and shows usage goes through all clients of a tenant.
+async fn has_room(table: &Table, tenant: TenantId) -> Result<()> {
+    let found = table.list(&key::clients(tenant), Page::first(MOST)).await?;
+    if found.rows.len() < usize::from(MOST) && found.more.is_none() {
+        return Ok(());
+    }
+    Err(Error::conflict("a tenant has 1,000 clients at most"))
 }
 
 impl NewClient {

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use shared::{
     gate::{Gate, Role},
     http::Call,
-    id::TenantId,
+    id::{ClientId, TenantId},
     key,
     table::Table,
+    tenant::Client,
     testing::{nobody, person, person_with, stranger, table, told, vault},
 };
 
@@ -238,4 +239,27 @@ async fn owners_write_everybody_reads_and_a_stranger_sees_nothing() {
     assert_eq!(office.create(stranger(), json!({ "slug": "inn", "name": "Mine" })).await.0, 201, "its own tenant's");
     assert_eq!(office.get(nobody(), id).await.0, 401);
     assert_eq!(office.get(office.owner(), "nonsense").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_tenant_has_a_thousand_clients_at_most() {
+    let office = Office::new().await;
+    for n in 0..999 {
+        let client = Client {
+            tenant: office.tenant,
+            id: ClientId::new(),
+            slug: format!("c{n}"),
+            name: "ü".repeat(100),
+            created_at: jiff::Timestamp::now(),
+            revision: 0,
+        };
+        office.table.put(&client).await.unwrap();
+    }
+    office.made("the-last").await;
+
+    let (status, answer) = office.create(office.owner(), json!({ "slug": "one-more", "name": "One more" })).await;
+
+    assert_eq!(status, 409, "{answer}");
+    assert!(office.slugs(office.owner(), "slug=one-more").await.is_empty());
+    assert_eq!(Office { tenant: TenantId::new(), ..office }.made("spa").await["slug"], "spa");
 }

@@ -115,6 +115,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         searched: 0,
         searched_at: None,
         untold: former.map(|former| former.untold.clone()).unwrap_or_default(),
+        has_pull: true,
     };
     store(&deps.table, before.as_ref(), &account, call.now).await?;
 

@@ -12,6 +12,7 @@ use shared::{
     gate::Role,
     http::Reply,
     key,
+    make::pull::{Pull, State as PullState},
     testing::{nobody, person, person_with, stranger, told},
 };
 
@@ -42,6 +43,31 @@ async fn an_account_is_tried_and_shown_without_its_token() {
     for text in [shown.to_string(), stored] {
         assert!(!text.contains(&world.customer.token), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_account_from_before_there_were_pulls_gets_one_with_its_next_look_and_once() {
+    let mut world = World::watched().await;
+    let pull = key::make_pull(world.tenant);
+    let before = world.table.change(key::make_account(world.tenant)).remove("has_pull");
+    assert!(before.write().await.unwrap());
+    world.table.delete(pull.clone()).await.unwrap();
+    let now = world.now;
+    world.look_well().await;
+
+    let made: Pull = world.table.get(pull.clone()).await.unwrap();
+    assert_eq!((made.state, made.due_at, made.revision), (PullState::Running, made.since, 0));
+    assert!(now <= made.since && made.since < world.now, "at once");
+    let due = world.table.list_index(&key::pulls(world.now), 10).await.unwrap();
+    assert_eq!(due.iter().filter_map(|due| due.tenant()).collect::<Vec<_>>(), [world.tenant]);
+    assert!(world.account().await.unwrap().has_pull);
+
+    // One that there is stays as it is, whoever made it.
+    let before = world.table.change(key::make_account(world.tenant)).remove("has_pull");
+    assert!(before.write().await.unwrap());
+    world.look_well().await;
+    let stays: Pull = world.table.get(pull).await.unwrap();
+    assert_eq!((stays.due_at, stays.since), (made.due_at, made.since));
 }
 
 #[tokio::test]

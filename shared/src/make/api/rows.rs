@@ -140,15 +140,16 @@ pub struct Used {
 #[serde(rename_all = "camelCase")]
 pub struct LogRow {
     /// Its place, by which the log is read on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub imt_id: Option<String>,
     /// The run's id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub id: Option<String>,
     /// When.
     pub timestamp: Timestamp,
-    /// 0 pending, 1 success, 2 success with warnings, 3 failed.
-    #[serde(default, deserialize_with = "count")]
+    /// 0 pending, 1 success, 2 success with warnings, 3 failed; none for what is no run. A row that says it in another way
+    /// is of another form.
+    #[serde(default, deserialize_with = "status")]
     pub status: Option<u64>,
     /// Milliseconds.
     #[serde(default, deserialize_with = "count")]
@@ -180,6 +181,27 @@ fn count<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     })
+}
+
+/// A text, as such or as a number.
+fn text<'de, D: Deserializer<'de>>(given: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(given)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// How a run stands. What is said and not understood is not the same as nothing.
+fn status<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
+    let told = Value::deserialize(given)?;
+    if told.is_null() {
+        return Ok(None);
+    }
+    match count(told) {
+        Ok(Some(status)) => Ok(Some(status)),
+        _ => Err(serde::de::Error::custom("a status is a number")),
+    }
 }
 
 /// Yes or no, as such, as a number or as text.
@@ -222,6 +244,16 @@ mod tests {
         .unwrap();
         assert_eq!((row.status, row.operations, row.centicredits), (Some(1), Some(10), Some(1_000)));
         assert_eq!((row.duration, row.transfer), (Some(19_979), Some(3_942)));
+    }
+
+    #[test]
+    fn a_row_of_a_log_that_says_how_it_ended_in_other_words_is_of_another_form() {
+        let row = |status| json!({ "imtId": 7, "id": 8, "status": status, "timestamp": "2026-11-20T04:35:44.497Z" });
+        let read: LogRow = serde_json::from_value(row(json!(null))).unwrap();
+        assert_eq!((read.status, read.id.as_deref(), read.imt_id.as_deref()), (None, Some("8"), Some("7")));
+        for other in [json!("success"), json!(-1), json!({})] {
+            assert!(serde_json::from_value::<LogRow>(row(other)).is_err());
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use jiff::SignedDuration;
 use local::standin::Fault;
-use make_operations::pull::Pulled;
+use make_operations::pull::{self, Pulled, Terms};
 use serde_json::json;
 use shared::{
     key,
-    make::pull::{State, Step},
+    make::{
+        Account,
+        pull::{Pull, State, Step},
+    },
 };
 
 use super::{Scene, run, scene::ZONE};
@@ -48,7 +51,9 @@ async fn a_token_that_is_refused_is_tried_every_hour_and_the_pull_goes_on_where_
         assert_eq!(scene.pull().await, failed());
         let pull = scene.state().await;
         assert_eq!(pull.state, State::Failed);
-        assert_eq!(pull.failure.as_deref(), Some("Make.com refuses: Access denied. (IM001)"));
+        let failure = "Make.com refuses: Access denied. (IM001): give the account anew with a token that Make.com takes \
+                       (PUT /api/v1/make/account)";
+        assert_eq!(pull.failure.as_deref(), Some(failure));
         assert!(matches!(pull.work.unwrap().step, Step::Reading { .. }));
         assert_eq!(due_in(&scene).await, 3_600);
         assert_eq!(scene.pull().await, Pulled::default(), "not before");
@@ -69,7 +74,7 @@ async fn an_organisation_that_is_gone_is_told_in_words() {
 
     assert_eq!(scene.pull().await, failed());
     let failure = scene.state().await.failure.unwrap();
-    assert!(failure.contains("no such organisation or team"), "{failure}");
+    assert!(failure.contains("no such organisation or team") && failure.contains("PUT /api/v1/make"), "{failure}");
     assert_eq!(due_in(&scene).await, 3_600);
     scene.standin.heal(LIST).await.unwrap();
     scene.later(3_601);
@@ -171,6 +176,134 @@ async fn a_scenario_that_cannot_be_read_keeps_no_other_and_is_read_later() {
         scene.pull_well().await;
         assert_eq!(scene.sums().await, (2, 10));
     }
+}
+
+#[tokio::test]
+async fn a_scenario_that_stays_refused_is_tried_each_hour_at_first_however_many_turns_that_takes() {
+    let (mut scene, ids) = two().await;
+    // Ten in the evening, so that the morning is far; and so late that the notice needs no turn of its own.
+    let morning = |now| Pull::next_morning(&"Europe/Lisbon".to_owned().try_into().unwrap(), now);
+    scene.now = morning(scene.now + SignedDuration::from_hours(24)) + SignedDuration::from_hours(16);
+    scene.standin.set_mode(&scene.log_of(ids[0]), Fault::status(403)).await.unwrap();
+    let (begun, mut since) = (scene.now, None);
+    let mut tried = Vec::new();
+    while scene.now.duration_since(begun) < SignedDuration::from_hours(20) {
+        let mut turns = 1;
+        while scene.pull_a_page().await != failed() {
+            turns += 1;
+            let pull = scene.state().await;
+            assert_eq!(
+                (pull.state, pull.failing_since, pull.failure.is_some()),
+                (State::Running, since, since.is_some())
+            );
+        }
+        assert!(turns > 2, "{turns}");
+        since = scene.state().await.failing_since;
+        tried.push(scene.now.duration_since(begun).as_hours());
+        scene.now = scene.state().await.due_at + SignedDuration::from_secs(1);
+    }
+    assert_eq!(tried, [0, 1, 2, 3, morning(begun).duration_since(begun).as_hours()]);
+
+    scene.standin.heal(&scene.log_of(ids[0])).await.unwrap();
+    scene.pull_well().await;
+    let pull = scene.state().await;
+    assert_eq!((pull.failure, pull.failing_since), (None, None));
+    assert!(pull.read_to > Some(begun));
+}
+
+#[tokio::test]
+async fn a_scenario_that_the_list_leaves_out_is_read_once_more_and_marked() {
+    let log = json!({ "scenarioLogs": [], "pg": { "limit": 100 } });
+    for answer in [Fault::status(403), Fault::status(200).body(log)] {
+        let (mut scene, ids) = two().await;
+        scene.pull_well().await;
+        scene.standin.set_mode(&scene.log_of(ids[0]), answer).await.unwrap();
+        scene.standin.delete_scenario(ZONE, ids[0]).await.unwrap();
+        scene.sleep();
+        scene.requests().await;
+
+        scene.pull_well().await;
+
+        assert!(
+            scene.requests().await.iter().any(|path| path.contains(&ids[0].to_string())),
+            "as far as it can be read"
+        );
+        assert!(scene.known(ids[0]).await.told.unwrap().gone_since.is_some());
+        assert!(scene.known(ids[1]).await.told.unwrap().gone_since.is_none());
+        assert!(scene.state().await.read_to >= Some(scene.now), "it keeps no month open");
+        assert_eq!(scene.sums().await, (2, 10));
+        scene.sleep();
+        scene.pull_well().await;
+        assert!(!scene.requests().await.iter().any(|path| path.contains(&ids[0].to_string())), "not again");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_in_full_marks_nobody() {
+    let (mut scene, ids) = two().await;
+    scene.pull_well().await;
+    for (n, list) in [json!([{ "id": ids[1] }, { "id": "four" }]), json!([])].into_iter().enumerate() {
+        scene.sleep();
+        let list = json!({ "scenarios": list, "pg": { "limit": 100 } });
+        scene.standin.fail_next(LIST, [Fault::status(200).body(list)]).await.unwrap();
+        scene.pull_well().await;
+        for id in ids {
+            assert!(scene.known(id).await.told.unwrap().gone_since.is_none());
+        }
+        assert_eq!(scene.state().await.last.unwrap().rows_passed_over, [1, 0][n]);
+    }
+}
+
+#[tokio::test]
+async fn trouble_of_our_own_is_put_down_told_after_26_hours_and_goes_by_itself() {
+    let (mut scene, _) = two().await;
+    scene.pull_well().await;
+    let account: Account = scene.table.get(key::make_account(scene.tenant)).await.unwrap();
+    scene.table.put(&Account { token: None, ..account.clone() }).await.unwrap();
+    scene.sleep();
+    let since = scene.now;
+    let failures = [(0, 0), (120, 0), (2 * 3_600, 1), (2 * 3_600 + 120, 1)];
+    for (seconds, notices) in failures {
+        scene.now = since + SignedDuration::from_secs(seconds);
+        assert!(
+            pull::all(&scene.deps, scene.now, Terms::default()).await.is_err(),
+            "the run fails, and with it an alarm"
+        );
+        let pull = scene.state().await;
+        assert_eq!((pull.state, pull.failure.as_deref()), (State::Failed, Some("trouble on our side")));
+        let failing_since = pull.failing_since.unwrap();
+        assert!(since <= failing_since && failing_since < since + SignedDuration::from_secs(60), "{failing_since}");
+        assert_eq!(pull.busy_until, 0);
+        let waits = due_in(&scene).await;
+        assert!((89..100).contains(&waits), "as soon as the lease would be over: {waits}");
+        assert_eq!(scene.pull().await, Pulled::default(), "not before");
+        assert_eq!(scene.notices().await.len(), notices);
+    }
+    let told = scene.table.list_all(&key::notices(scene.tenant)).await.unwrap();
+    assert!(told[0].detail.ends_with("trouble on our side"), "{}", told[0].detail);
+
+    scene.table.put(&account).await.unwrap();
+    scene.later(120);
+    scene.pull_well().await;
+    let pull = scene.state().await;
+    assert_eq!((pull.state, pull.failure, pull.failing_since), (State::Idle, None, None));
+    assert_eq!(scene.notices().await, ["make_pull_failed", "make_pull_failed_ended"]);
+}
+
+#[tokio::test]
+async fn a_row_of_ours_that_cannot_be_read_is_trouble_of_our_own() {
+    let (scene, ids) = two().await;
+    scene.pull_well().await;
+    let row = || scene.table.change(key::scenario(scene.tenant, &ids[0].to_string()));
+    row().set("name", 7).write().await.unwrap();
+    assert!(Pull::at_once(&scene.table, scene.tenant, scene.now).write().await.unwrap());
+
+    assert!(pull::all(&scene.deps, scene.now, Terms::default()).await.is_err());
+
+    let pull = scene.state().await;
+    assert_eq!((pull.state, pull.failure.as_deref()), (State::Failed, Some("trouble on our side")));
+    row().set("name", "Intake").write().await.unwrap();
+    scene.pull_again().await;
 }
 
 #[tokio::test]

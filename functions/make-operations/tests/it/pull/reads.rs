@@ -1,12 +1,15 @@
 //! What a pull reads.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use local::standin::MakeRun;
 use serde_json::json;
 use shared::{
+    key,
     make::{Place, pull::State},
     run::{Origin, RunStatus},
-    scenario::{Mapped, Owner, Scenario},
+    scenario::{MOST, Mapped, Owner, Scenario, ScenarioCount},
     usage::ScenarioStatus,
 };
 
@@ -165,6 +168,12 @@ async fn what_is_no_run_that_has_ended_is_passed_over() {
     };
     let rows = json!({ "scenarioLogs": [
         row(9, json!({ "id": "good", "status": 1, "centicredits": "500", "duration": null })),
+        row(9, json!({ "id": 418, "status": 1 })),
+        row(9, json!({ "status": 3, "imtId": format!("1_scenario.{id}.auto.nameless") })),
+        row(9, json!({ "id": "no id", "status": 2, "imtId": format!("1_scenario.{id}.auto.misnamed") })),
+        row(9, json!({ "status": 1, "imtId": format!("1_scenario.{}.auto.other", id + 1) })),
+        row(9, json!({ "id": "unheard", "status": 9 })),
+        row(9, json!({ "id": "wordy", "status": "well" })),
         row(8, json!({ "id": "pending", "status": 0 })),
         row(7, json!({ "type": "modify", "authorId": 11 })),
         row(6, json!({ "id": "", "status": 1 })),
@@ -180,8 +189,12 @@ async fn what_is_no_run_that_has_ended_is_passed_over() {
     scene.pull_well().await;
 
     let runs = scene.runs(id).await;
-    assert_eq!(runs.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["good"]);
-    assert_eq!((runs[0].centicredits, runs[0].duration_ms), (Some(500), None));
+    let ids: BTreeSet<_> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(ids, BTreeSet::from(["good", "418", "nameless", "misnamed"]));
+    let good = runs.iter().find(|run| run.id == "good").unwrap();
+    assert_eq!((good.centicredits, good.duration_ms), (Some(500), None));
+    // Pending ones, changes of the scenario, and what lies outside of the stretch are no runs that are passed over.
+    assert_eq!(scene.state().await.last.unwrap().rows_passed_over, 8);
 }
 
 #[tokio::test]
@@ -221,4 +234,49 @@ async fn a_log_that_takes_times_for_seconds_or_takes_no_notice_is_read_all_the_s
         // The list, two pages of the log, and the usage: it ends behind the stretch.
         assert!(scene.requests().await.len() <= 5, "{quirk}");
     }
+}
+
+#[tokio::test]
+async fn what_make_counted_of_days_to_come_is_not_kept() {
+    let scene = Scene::new().await;
+    let id = scene.customer.scenario_id;
+    scene.ran(id, &[run("a", 10)]).await;
+    let today = scene.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let used = |days: i64| {
+        let date = today.saturating_add(days.days());
+        json!({ "date": date, "operations": 5 + days.unsigned_abs(), "centicredits": 500, "dataTransfer": 1 })
+    };
+    let data: Vec<_> = [-40, -3, 0, 1, 2, 400].map(used).into();
+    let path = format!("/{ZONE}/api/v2/scenarios/{id}/usage");
+    let answer = local::standin::Fault::status(200).body(json!({ "data": data }));
+    scene.standin.fail_next(&path, [answer]).await.unwrap();
+
+    scene.pull_well().await;
+
+    let days: Vec<_> = scene.days().await.into_iter().filter(|day| day.usage.is_some()).map(|day| day.date).collect();
+    let kept: Vec<_> = [-3, 0, 1].map(|days: i64| today.saturating_add(days.days())).into();
+    assert_eq!(days, kept);
+}
+
+#[tokio::test]
+async fn an_interval_beyond_all_measure_is_a_year() {
+    let scene = Scene::new().await;
+    let every = json!({ "name": "Poll", "scheduling": { "type": "indefinitely", "interval": 9_000_000_000_000_u64 } });
+    let id = scene.scenario(every).await;
+
+    scene.pull_well().await;
+
+    assert_eq!(scene.known(id).await.told.unwrap().interval_s, Some(366 * 86_400));
+}
+
+#[tokio::test]
+async fn scenarios_for_which_there_is_no_room_are_left_out() {
+    let scene = Scene::new().await;
+    let other = scene.scenario(json!({ "name": "Other" })).await;
+    scene.table.put(&ScenarioCount { tenant: scene.tenant, scenarios: MOST - 1 }).await.unwrap();
+
+    scene.pull_well().await;
+
+    assert_eq!(scene.state().await.last.unwrap().scenarios_new, 0);
+    assert!(scene.table.find(key::scenario(scene.tenant, &other.to_string())).await.unwrap().is_none());
 }

@@ -86,6 +86,8 @@ async fn killed_while_make_is_silent_its_lease_ends_and_another_takes_it_up() {
     scene.standin.fail_next(&scene.log_of(ids[0]), [Fault::slow(2_000)]).await.unwrap();
     let terms = Terms { spare: Duration::from_millis(100), share: Duration::from_millis(100), ..Terms::default() };
     assert!(pull::all(&scene.deps, scene.now, terms).await.is_err(), "it is broken off");
+    let pull = scene.state().await;
+    assert_eq!((pull.state, pull.failure.as_deref()), (State::Failed, Some("trouble on our side")));
 
     assert_eq!(scene.pull().await, Pulled::default(), "the lease holds");
     scene.later(91);
@@ -110,11 +112,14 @@ async fn another_account_ends_what_is_under_way_for_the_former_one() {
     scene.pull_a_page().await;
     scene.pull_a_page().await;
     assert!(matches!(scene.state().await.work.unwrap().step, Step::Reading { .. }));
+    scene.standin.fail_next("/eu1.make.com/api/v2/*", [Fault::status(401)]).await.unwrap();
+    scene.pull().await;
 
     scene.give(Place::Organization(scene.customer.organization_id), Some(1_000_000)).await;
 
     let pull = scene.state().await;
     assert_eq!((pull.work, pull.state, pull.due_at), (None, State::Running, scene.now));
+    assert_eq!((pull.failures, pull.failing_since, pull.failure), (0, None, None), "the trouble was the former one's");
     scene.later(60);
     scene.pull_well().await;
     assert_eq!(scene.sums().await, (69, 345));

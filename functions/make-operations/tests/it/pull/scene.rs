@@ -80,6 +80,7 @@ impl Scene {
             searched: 0,
             searched_at: None,
             untold: vec![],
+            has_pull: true,
         };
         self.table.put(&account).await.unwrap();
         assert!(Pull::for_new_account(&self.table, self.tenant, self.now).write().await.unwrap());
