@@ -170,10 +170,27 @@ pub struct Sheet {
     /// Which of its rows; most days have one.
     #[serde(default)]
     pub nth: u32,
-    /// Each of them.
+    /// Each of them. One text in the table: a range has thousands, and as many values of its own take ten times as long.
+    #[serde(with = "text")]
     pub cells: BTreeMap<Subject, Cell>,
     /// When the latest of it was told.
     pub told_at: Option<Timestamp>,
+}
+
+mod text {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    use super::{Cell, Subject};
+
+    pub fn serialize<S: Serializer>(cells: &BTreeMap<Subject, Cell>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(cells).map_err(ser::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Subject, Cell>, D::Error> {
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
 impl Sheet {

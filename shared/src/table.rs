@@ -882,8 +882,12 @@ impl Transaction<'_> {
 }
 
 /// An item of the stream or of an answer, as the row it is.
-pub fn row<E: Row>(item: Item) -> Result<E> {
-    serde_dynamo::from_item(item).map_err(|cause| Error::internal("a stored row cannot be read", cause))
+pub fn row<E: Row>(mut item: Item) -> Result<E> {
+    let place = [item.remove("pk"), item.remove("sk")];
+    serde_dynamo::from_item(item).map_err(|cause: serde_dynamo::Error| {
+        let [pk, sk] = place.map(|part| part.and_then(|part| part.as_s().ok().cloned()).unwrap_or_default());
+        Error::internal("a stored row cannot be read", format!("{pk} {sk}: {cause}"))
+    })
 }
 
 /// A row as it is stored.

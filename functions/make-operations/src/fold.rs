@@ -78,7 +78,8 @@ impl<'t> Folder<'t> {
         let known = self.table.list_all(&key::sheets(self.tenant, owner, date, date)).await?;
         let total = sheet.as_ref().map(DayTotal::of);
         let rows = sheet.map(Sheet::rows).unwrap_or_default();
-        if std::iter::zip(&rows, &known).all(|(row, known)| row.cells == known.cells) && rows.len() == known.len() {
+        let same = |(row, known): (&Sheet, &Sheet)| row.cells == known.cells && row.told_at == known.told_at;
+        if rows.len() == known.len() && std::iter::zip(&rows, &known).all(same) {
             return Ok(());
         }
         // The totals first: whoever is killed after them finds rows that differ, and comes here again.

@@ -6,8 +6,8 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures::{FutureExt, StreamExt, stream};
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -19,15 +19,36 @@ use shared::{
 };
 use tokio::time::{Instant, timeout};
 
-use crate::fold::{self, Folder};
+use crate::{
+    fold::{self, Folder},
+    ledger,
+};
 
 /// Tenants that are listed at a time, and folded side by side.
 const PAGE: u16 = 100;
 const ABREAST: usize = 4;
+/// Days that are noted by hand: so many at most, and so many at the same time.
+const MOST_DAYS: usize = 400;
+const NOTES: usize = 16;
 
-/// What the schedule says: nothing.
+/// What the schedule says: nothing. Or, by hand, which days are to be folded again.
 #[derive(Deserialize)]
-pub struct Tick {}
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    again: Option<Again>,
+}
+
+/// Days to be folded again, whatever was told of them: what was stored before there were sheets, or folded wrongly.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// Whose; everybody's unless given.
+    pub tenant: Option<TenantId>,
+    /// The first day.
+    pub from: Date,
+    /// The last day.
+    pub to: Date,
+}
 
 /// How long things may take, and how large they may be.
 #[derive(Clone, Copy)]
@@ -61,11 +82,31 @@ pub struct Refolded {
     pub failed: usize,
     /// Tenants that had no turn.
     pub waiting: usize,
+    /// Days that were noted by hand.
+    pub noted: usize,
 }
 
-/// Folds what was noted, of every tenant.
-pub async fn handle(table: &Table, _: Tick) -> Result<Refolded> {
-    all(table, Timestamp::now(), Terms::default()).await
+/// Folds what was noted, of every tenant; or notes days by hand, which the runs of the schedule fold from then on.
+pub async fn handle(table: &Table, order: Order) -> Result<Refolded> {
+    match order.again {
+        Some(again) => note(table, &again, Timestamp::now()).await,
+        None => all(table, Timestamp::now(), Terms::default()).await,
+    }
+}
+
+/// Notes days that are to be folded again.
+pub async fn note(table: &Table, again: &Again, now: Timestamp) -> Result<Refolded> {
+    let days: Vec<Date> = again.from.series(1.day()).take_while(|date| *date <= again.to).take(MOST_DAYS + 1).collect();
+    if days.len() > MOST_DAYS {
+        return Err(Error::invalid("/again/to", "lies more than 400 days behind from: go on in steps"));
+    }
+    let tenants = match again.tenant {
+        Some(tenant) => vec![tenant],
+        None => tenants(table).await?,
+    };
+    let notes = tenants.iter().flat_map(|tenant| days.iter().map(|date| ledger::note(table, *tenant, *date, now)));
+    let noted = stream::iter(notes.collect::<Vec<_>>()).buffer_unordered(NOTES).try_fold(0, async |n, ()| Ok(n + 1));
+    Ok(Refolded { noted: noted.await?, ..Refolded::default() })
 }
 
 /// The same at a time, and on terms. A tenant that fails does not keep the others; the run fails in the end.
@@ -88,6 +129,9 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Refolded
         match turn {
             None => told.waiting += 1,
             Some(Ok(Turn { days, left })) => {
+                if left > 0 {
+                    tracing::warn!(tenant.id = %tenant, left, "days had no time to be folded: the next run goes on");
+                }
                 told.days += days;
                 told.left += left;
             }
@@ -97,6 +141,9 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Refolded
                 trouble = Some(error);
             }
         }
+    }
+    if told.left + told.waiting > 0 {
+        metrics::count("UsageFoldsLeft", (told.left + told.waiting) as u64);
     }
     match trouble {
         None => Ok(told),
@@ -160,10 +207,14 @@ async fn turn(table: &Table, tenant: TenantId, now: Timestamp, terms: Terms) -> 
         }
         match folder.fold(unfolded, now).await {
             Ok(()) => turn.days += 1,
-            Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
-                tracing::warn!(tenant.id = %tenant, date = %unfolded.date, error = ?error, "a day cannot be folded: {error}");
+                tracing::warn!(tenant.id = %tenant, date = %unfolded.date, error = ?error, "a day was not folded: {error}");
+                let is_transient = error.is_transient();
                 trouble = Some(error);
+                // The table does not answer: the next run begins again.
+                if is_transient {
+                    break;
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use make_operations::{
 };
 use serde_json::json;
 use shared::{
+    Error,
     id::ClientId,
     key,
     run::{Origin, Run, RunStatus},
@@ -394,6 +395,37 @@ async fn a_tenant_whose_fold_panics_does_not_stop_the_others() {
     assert!(refold::all(&world.table, later(), Terms::default()).await.is_err(), "the run fails in the end");
 
     assert_eq!((other.cells().await.len(), other.noted().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn days_from_before_there_were_sheets_are_folded_when_somebody_orders_it() {
+    let world = World::new().await;
+    let rows = json!([row("2026-07-20", json!({})), row("2026-07-21", json!({}))]);
+    assert_eq!(world.send(world.posting(rows)).await.0, 200);
+    let noted = world.table.list_all(&key::all_unfolded(world.tenant)).await.unwrap();
+    for note in noted {
+        world.table.delete(key::unfolded(world.tenant, note.date)).await.unwrap();
+    }
+    let range = "start_date=2026-07-20&end_date=2026-07-21";
+    assert_eq!(world.see(range).await["totals"]["operations_count"], 0, "nobody has noted these days");
+
+    let again = |to: &str| serde_json::from_value(json!({ "from": "2026-07-01", "to": to })).unwrap();
+    assert_eq!(refold::note(&world.table, &again("2026-07-21"), now()).await.unwrap().noted, 21);
+    assert!(matches!(refold::note(&world.table, &again("2027-08-05"), now()).await, Err(Error::Invalid(_))));
+    world.refold(later()).await;
+
+    assert_eq!(world.see(range).await["totals"]["operations_count"], 300);
+}
+
+#[tokio::test]
+async fn when_a_day_was_last_told_of_stays_known_after_it_is_folded() {
+    let world = World::new().await;
+    let rows = || json!([row("2026-07-21", json!({}))]);
+    world.store(rows()).await;
+    assert_eq!(world.send(world.posting(rows()).at(later())).await.0, 200);
+    let told = world.see("preset=7d").await["totals"]["last_sync_at"].clone();
+    world.fold().await;
+    assert_eq!(world.see("preset=7d").await["totals"]["last_sync_at"], told);
 }
 
 #[tokio::test]
