@@ -81,7 +81,8 @@ use crate::{
     event::Event,
     hour::Hour,
     id::{
-        ActivityId, AlertId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
+        ActivityId, AlertId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId,
+        TrackId,
     },
     idempotency::Once,
     job::{Job, Kind, Running},

@@ -2,13 +2,14 @@
 
 pub mod achievement;
 pub mod activity;
-pub mod allowance;
 pub mod alert;
+pub mod allowance;
 pub mod apikey;
 pub mod automation;
 pub mod booking;
 pub mod boot;
 pub mod connection;
+pub mod csv;
 pub mod cursor;
 pub mod delivery;
 pub mod egress;
@@ -53,5 +54,6 @@ pub mod tenant;
 pub mod testing;
 pub mod trace;
 pub mod usage;
+pub mod wilson;
 
 pub use error::{Error, Fault, Result};

@@ -18,7 +18,7 @@ use shared::{
 
 pub use shown::AlertView;
 
-use crate::sight::Sight;
+use make_operations::sight::Sight;
 
 /// What working with one alert needs.
 pub struct Deps {

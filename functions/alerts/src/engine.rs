@@ -14,12 +14,13 @@ use shared::{
     scenario::Owner,
     sheet::{Cell, Stated, Sums},
     usage::ScenarioStatus,
+    wilson,
 };
 
 use crate::{
     book::{Facts, Known},
     moment::{Moment, begin},
-    silence, wilson,
+    silence,
 };
 
 /// A scenario that has not run for so long before it was stopped was not in use.

@@ -13,14 +13,14 @@ use std::{
 
 use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
-use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     Error, Result,
     alert::{Alert, Kind, Scope, Subject},
+    boot::Tick,
     id::{AlertId, TenantId},
     key, metrics,
-    table::{Listed, Table},
+    table::Table,
     tenant,
 };
 use tokio::time::{Instant, timeout};
@@ -34,15 +34,10 @@ use crate::{
     tell,
 };
 
-/// Tenants that are listed at a time, and judged side by side.
-const PAGE: u16 = 100;
+/// Tenants that have their turns side by side.
 const ABREAST: usize = 4;
 /// So many notices a tenant gets in an hour; what else there is to tell follows in the next ones.
 const MOST_TOLD: usize = 20;
-
-/// What the schedule says: nothing.
-#[derive(Deserialize)]
-pub struct Tick {}
 
 /// How long things may take.
 #[derive(Clone, Copy)]
@@ -83,7 +78,7 @@ pub async fn handle(table: &Table, _: Tick) -> Result<Evaluated> {
 /// was no time for all: it is repeated, and changes nothing of what it has done.
 pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Evaluated> {
     let begun = Instant::now();
-    let turns: Vec<_> = stream::iter(tenants(table).await?)
+    let turns: Vec<_> = stream::iter(tenant::all(table).await?)
         .map(|tenant| async move {
             if begun.elapsed() >= terms.budget {
                 return (tenant, None);
@@ -122,21 +117,6 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Evaluate
             Err(Error::unavailable("evaluation", cause))
         }
     }
-}
-
-/// Every tenant, in any order: where a run has no time for all, it is not always the same who wait.
-async fn tenants(table: &Table) -> Result<Vec<TenantId>> {
-    let mut tenants = Vec::new();
-    let mut page: Vec<Listed> = Vec::new();
-    loop {
-        page = table.list_index_after(&key::all_tenants(), page.last(), PAGE).await?;
-        tenants.extend(page.iter().filter_map(Listed::tenant));
-        if page.len() < usize::from(PAGE) {
-            break;
-        }
-    }
-    tenants.shuffle(&mut rand::rng());
-    Ok(tenants)
 }
 
 /// The turn of a tenant, which has an end and keeps its panics to itself.

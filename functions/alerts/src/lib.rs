@@ -6,13 +6,10 @@ pub mod book;
 pub mod engine;
 pub mod evaluate;
 pub mod moment;
-mod paging;
 pub mod rehearse;
 pub mod rules;
-mod sight;
 mod silence;
 mod tell;
-pub mod wilson;
 
 /// What this area adds to the OpenAPI document.
 #[derive(utoipa::OpenApi)]

@@ -1,6 +1,11 @@
 //! A month as comma-separated values.
 
-use shared::{Error, Result, http::Reply, money::Amount};
+use shared::{
+    Result,
+    csv::{self, harmless},
+    http::Reply,
+    money::Amount,
+};
 
 use crate::{
     get::MonthView,
@@ -44,12 +49,7 @@ pub fn reply(view: &MonthView) -> Result<Reply> {
     }
     rows.extend(totals(view, "balance", None, &view.balance));
 
-    // RFC 4180, section 2: lines end with CR LF.
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).map_err(|cause| Error::internal("a line of CSV", cause))?;
-    }
-    let body = writer.into_inner().map_err(|cause| Error::internal("CSV", cause.into_error()))?;
+    let body = csv::lines(rows)?;
     let whose = view.client_slug.as_deref().unwrap_or("company");
     Ok(Reply::csv(&format!("billing-{whose}-{}.csv", view.month), body))
 }
@@ -107,10 +107,4 @@ fn figures(row: &mut [String; 20], figures: &FiguresView) {
 
 fn text(amount: Option<Amount>) -> String {
     amount.map(|amount| amount.to_string()).unwrap_or_default()
-}
-
-/// What people have written, as no spreadsheet takes it for a formula (owasp.org, CSV injection). Numbers are ours, and a
-/// negative one stays one.
-fn harmless(field: String) -> String {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field }
 }

@@ -8,13 +8,12 @@ mod heard;
 pub mod ledger;
 mod mapping;
 pub mod metrics;
-mod paging;
 pub mod pull;
 pub mod rates;
 pub mod refold;
 pub mod runs;
 pub mod scenarios;
-mod sight;
+pub mod sight;
 pub mod sync;
 pub mod webhook;
 

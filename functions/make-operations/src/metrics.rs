@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
+    csv::{self, harmless},
     gate::{Gate, Role},
     http::{Call, Reply},
     id::TenantId,
@@ -157,10 +158,6 @@ impl Asked<'_> {
     }
 
     async fn csv(self) -> Result<Reply> {
-        // Lines end as RFC 4180 says.
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let fault = |cause: csv::Error| Error::internal("a line of CSV", cause);
-        writer.write_record(HEADINGS).map_err(fault)?;
         let mut lines = Vec::new();
         let mut seen = Seen::default();
         let range = (self.question.from, self.question.to);
@@ -172,18 +169,11 @@ impl Asked<'_> {
         })
         .await?;
         lines.sort();
-        for line in lines {
-            writer.write_record(line.map(harmless)).map_err(fault)?;
-        }
-        let body = writer.into_inner().map_err(|cause| Error::internal("CSV", cause.into_error()))?;
+        let lines = lines.into_iter().map(|line| line.map(harmless));
+        let body = csv::lines(std::iter::once(HEADINGS.map(Into::into)).chain(lines))?;
         let name = format!("make-operations-{}-{}.csv", self.question.from, self.question.to);
         Ok(Reply::csv(&name, body))
     }
-}
-
-/// A field that no spreadsheet takes for a formula (owasp.org, CSV injection).
-fn harmless(field: String) -> String {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field }
 }
 
 /// How many cells were read.

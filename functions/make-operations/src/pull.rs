@@ -21,10 +21,10 @@ use std::{
 
 use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     Error, Result,
-    boot::{Aws, Missing},
+    boot::{Aws, Missing, Tick},
     egress::Egress,
     id::TenantId,
     key,
@@ -104,10 +104,6 @@ impl Default for Terms {
         Self::USUAL
     }
 }
-
-/// What the schedule says: nothing.
-#[derive(Deserialize)]
-pub struct Tick {}
 
 /// What a run came to.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]

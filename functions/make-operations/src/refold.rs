@@ -8,15 +8,8 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use shared::{
-    Error, Result,
-    id::TenantId,
-    key, metrics,
-    sheet::Unfolded,
-    table::{Listed, Table},
-};
+use shared::{Error, Result, id::TenantId, key, metrics, sheet::Unfolded, table::Table, tenant};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -24,8 +17,7 @@ use crate::{
     ledger,
 };
 
-/// Tenants that are listed at a time, and folded side by side.
-const PAGE: u16 = 100;
+/// Tenants that have their turns side by side.
 const ABREAST: usize = 4;
 /// Days that are noted by hand: so many at most, and so many at the same time.
 const MOST_DAYS: usize = 400;
@@ -102,7 +94,7 @@ pub async fn note(table: &Table, again: &Again, now: Timestamp) -> Result<Refold
     }
     let tenants = match again.tenant {
         Some(tenant) => vec![tenant],
-        None => tenants(table).await?,
+        None => tenant::all(table).await?,
     };
     let notes = tenants.iter().flat_map(|tenant| days.iter().map(|date| ledger::note(table, *tenant, *date, now)));
     let noted = stream::iter(notes.collect::<Vec<_>>()).buffer_unordered(NOTES).try_fold(0, async |n, ()| Ok(n + 1));
@@ -112,7 +104,7 @@ pub async fn note(table: &Table, again: &Again, now: Timestamp) -> Result<Refold
 /// The same at a time, and on terms. A tenant that fails does not keep the others; the run fails in the end.
 pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Refolded> {
     let begun = Instant::now();
-    let turns: Vec<_> = stream::iter(tenants(table).await?)
+    let turns: Vec<_> = stream::iter(tenant::all(table).await?)
         .map(|tenant| async move {
             if begun.elapsed() >= terms.budget {
                 return (tenant, None);
@@ -152,21 +144,6 @@ pub async fn all(table: &Table, now: Timestamp, terms: Terms) -> Result<Refolded
             Err(Error::unavailable("folding", cause))
         }
     }
-}
-
-/// Every tenant, in any order: where a run has no time for all, it is not always the same who wait.
-async fn tenants(table: &Table) -> Result<Vec<TenantId>> {
-    let mut tenants = Vec::new();
-    let mut page: Vec<Listed> = Vec::new();
-    loop {
-        page = table.list_index_after(&key::all_tenants(), page.last(), PAGE).await?;
-        tenants.extend(page.iter().filter_map(Listed::tenant));
-        if page.len() < usize::from(PAGE) {
-            break;
-        }
-    }
-    tenants.shuffle(&mut rand::rng());
-    Ok(tenants)
 }
 
 /// What became of a tenant's turn.

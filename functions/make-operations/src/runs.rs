@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
-    cursor,
+    cursor::{self, Paging},
     gate::{Gate, Role},
     http::{Call, Fields, Reply},
     key,
@@ -19,7 +19,7 @@ use shared::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{paging::Paging, scenarios::is_id, sight::Sight};
+use crate::{scenarios::is_id, sight::Sight};
 use newest::Stretch;
 use shown::RunView;
 
@@ -55,12 +55,6 @@ pub struct Filter {
     /// Only those that began then or earlier.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
-    _limit: (),
-    /// Where an earlier page ended: its `next_cursor`.
-    #[param(value_type = Option<String>, rename = "cursor")]
-    _cursor: (),
 }
 
 /// A page of runs.
@@ -83,7 +77,7 @@ pub struct Runs {
     path = "/api/v1/make-operations/runs",
     operation_id = "make_operations_runs",
     tag = "make-operations",
-    params(Filter),
+    params(Filter, Paging),
     responses((status = 200, description = "A page of runs", body = Runs))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
@@ -128,7 +122,7 @@ impl Filter {
         if since.zip(until).is_some_and(|(since, until)| since > until) {
             given.fault("until", "must not be before `since`");
         }
-        given.build(|| Some(Self { scenario_id: scenario_id?, statuses, since, until, _limit: (), _cursor: () }))
+        given.build(|| Some(Self { scenario_id: scenario_id?, statuses, since, until }))
     }
 
     fn takes(&self, run: &Run) -> bool {

@@ -205,6 +205,9 @@ async fn load(options: &Options) -> Result<bool> {
     Ok(right)
 }
 
+/// Which scenarios of which owners a question is about.
+type Wanted<'w> = &'w dyn Fn(Owner, &str) -> bool;
+
 /// Asks all questions; whether every answer is right.
 async fn asked(bar: &ProgressBar, world: &World, runs: &[Run]) -> Result<bool> {
     let today = expected::day(world.now);
@@ -215,7 +218,7 @@ async fn asked(bar: &ProgressBar, world: &World, runs: &[Run]) -> Result<bool> {
     let all = |_: Owner, _: &str| true;
     let of_client = move |owner: Owner, _: &str| owner == Owner::Client(one);
     let of_scenario = |_: Owner, scenario: &str| scenario == "400010";
-    let questions: [(&str, i64, &str, &dyn Fn(Owner, &str) -> bool); 5] = [
+    let questions: [(&str, i64, &str, Wanted<'_>); 5] = [
         ("preset=7d", 7, "all clients, 7 days", &all),
         ("preset=30d", 30, "all clients, 30 days", &all),
         ("preset=90d", 90, "all clients, 90 days", &all),

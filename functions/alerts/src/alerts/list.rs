@@ -6,7 +6,7 @@ use shared::{
     Error, Result,
     alert::{Alert, Kind, State},
     boot::{Aws, Missing},
-    cursor,
+    cursor::{self, Paging},
     gate::{Gate, Person, Role},
     http::{Call, Fields, Reply},
     id::ClientId,
@@ -18,7 +18,7 @@ use shared::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::AlertView;
-use crate::{paging::Paging, sight::Sight};
+use make_operations::sight::Sight;
 
 /// For one page so many rows are read at a time, and so many times at most.
 const PAGE: u16 = 100;
@@ -51,12 +51,6 @@ pub struct Filter {
     client_id: Option<ClientId>,
     /// Only those of this kind.
     kind: Option<Kind>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
-    _limit: (),
-    /// Where an earlier page ended: its `next_cursor`.
-    #[param(value_type = Option<String>, rename = "cursor")]
-    _cursor: (),
 }
 
 /// A page of alerts.
@@ -78,7 +72,7 @@ pub struct Shown {
     path = "/api/v1/alerts",
     operation_id = "alert_list",
     tag = "alerts",
-    params(Filter),
+    params(Filter, Paging),
     responses((status = 200, description = "A page of alerts", body = Shown))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
@@ -140,7 +134,7 @@ fn read(text: &str) -> Result<Listed> {
 impl Filter {
     fn read(mut given: Fields) -> Result<Self> {
         let (state, client_id, kind) = (given.parsed("state"), given.parsed("client_id"), given.parsed("kind"));
-        given.build(|| Some(Self { state, client_id, kind, _limit: (), _cursor: () }))
+        given.build(|| Some(Self { state, client_id, kind }))
     }
 
     /// A client that the person may ask for.

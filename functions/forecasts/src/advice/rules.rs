@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
-use shared::{money::Amount, scenario::Owner, usage::ScenarioStatus};
+use shared::{money::Amount, scenario::Owner, usage::ScenarioStatus, wilson};
 
 use super::{
     Evidence, Idle, Kind, Suggestion,
@@ -128,7 +128,7 @@ fn polling(all: &All<'_>, told: &Told) -> Option<Suggestion> {
 fn errors(all: &All<'_>, told: &Told) -> Option<Suggestion> {
     let (runs, failed) = (told.sum(|day| day.runs), told.sum(|day| day.failed));
     let days: Vec<_> = told.days.iter().filter(|(_, day)| day.failed > 0).map(|(date, _)| *date).collect();
-    let at_least = at_least(failed, runs);
+    let at_least = wilson::lower(failed, runs);
     if runs < RUNS || days.len() < FAILING_DAYS || at_least <= FAILING {
         return None;
     }
@@ -210,27 +210,4 @@ fn incomplete(all: &All<'_>, told: &Told) -> Option<Suggestion> {
 
 fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (10_000.0 * part as f64 / whole as f64).round() / 100.0)
-}
-
-/// The lower bound of the 95 % interval of a share (E. B. Wilson, 1927).
-fn at_least(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        return 0.0;
-    }
-    let (n, z2) = (whole as f64, 1.96_f64.powi(2));
-    let share = part as f64 / n;
-    let spread = (z2 * (share * (1.0 - share) / n + z2 / (4.0 * n * n))).sqrt();
-    ((share + z2 / (2.0 * n) - spread) / (1.0 + z2 / n)).max(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_certain_with_many_runs() {
-        assert!((at_least(10, 100) - 0.0552).abs() < 0.0005, "{}", at_least(10, 100));
-        assert!(at_least(1, 10) < 0.02);
-        assert!(at_least(0, 1_000) < 1e-12);
-    }
 }

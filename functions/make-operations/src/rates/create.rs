@@ -140,7 +140,11 @@ mod tests {
         assert_eq!(held(&all, None, today, today), None, "today it may");
         assert_eq!(held(&all, None, date(2026, 11, 20), today), Some(date(2026, 11, 10)));
         assert_eq!(held(&all, None, date(2026, 11, 1), today), None, "before the first one nothing held");
-        assert_eq!(held(&all, Some(inn), date(2026, 11, 1), today), Some(date(2026, 11, 10)), "that of all holds for it");
+        assert_eq!(
+            held(&all, Some(inn), date(2026, 11, 1), today),
+            Some(date(2026, 11, 10)),
+            "that of all holds for it"
+        );
         let own = [rate(Some(inn), date(2026, 11, 5)), all[0].clone()];
         assert_eq!(held(&own, Some(inn), date(2026, 11, 1), today), None, "until its own one nothing held");
         assert_eq!(held(&[], Some(inn), date(2026, 11, 1), today), None);

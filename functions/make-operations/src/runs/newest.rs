@@ -8,7 +8,7 @@ use shared::{
     table::{Listed, Row, Table},
 };
 
-use crate::paging::{MOST_PAGES, PAGE};
+use crate::scenarios::{MOST_PAGES, PAGE};
 
 /// The runs of a scenario between two moments, both included.
 pub struct Stretch<'a> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::{
     Error, Result,
     boot::{Aws, Missing},
-    cursor,
+    cursor::{self, Paging},
     gate::{Gate, Person, Role},
     http::{Call, Fields, Reply},
     id::ClientId,
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::shown::ScenarioView;
 use crate::{
     day,
-    paging::{MOST_PAGES, PAGE, Paging},
+    scenarios::{MOST_PAGES, PAGE},
     sight::Sight,
 };
 
@@ -48,12 +48,6 @@ pub struct Filter {
     mapped: Option<bool>,
     /// Only those that run for this client today.
     client_id: Option<ClientId>,
-    /// At most so many, 1 to 100.
-    #[param(value_type = Option<u16>, rename = "limit", minimum = 1, maximum = 100)]
-    _limit: (),
-    /// Where an earlier page ended: its `next_cursor`.
-    #[param(value_type = Option<String>, rename = "cursor")]
-    _cursor: (),
 }
 
 /// A page of scenarios.
@@ -76,7 +70,7 @@ pub struct Scenarios {
     path = "/api/v1/make-operations/scenarios",
     operation_id = "make_scenario_list",
     tag = "make-operations",
-    params(Filter),
+    params(Filter, Paging),
     responses((status = 200, description = "A page of scenarios", body = Scenarios))
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
@@ -132,7 +126,7 @@ impl Filter {
     fn read(mut given: Fields) -> Result<Self> {
         let mapped = given.parsed("mapped");
         let client_id = given.optional("client_id");
-        given.build(|| Some(Self { mapped, client_id, _limit: (), _cursor: () }))
+        given.build(|| Some(Self { mapped, client_id }))
     }
 
     /// A client that the person may ask for.

@@ -4,11 +4,11 @@
 mod desk;
 mod ledger;
 mod metrics;
+mod pull;
+mod rates;
 mod refold;
 mod runs;
 mod scenarios;
-mod pull;
-mod rates;
 mod sync;
 mod webhook;
 mod world;

@@ -36,12 +36,8 @@ fn price(from: jiff::civil::Date, price: &str) -> Value {
 
 /// A run of 150 credits a day for the inn, over so many days up to today.
 async fn runs(world: &World, days: i64) {
-    let mapped = Mapped {
-        from: None,
-        owner: Owner::Client(world.inn),
-        operation_type: OperationType::Call,
-        seconds_saved: 90,
-    };
+    let mapped =
+        Mapped { from: None, owner: Owner::Client(world.inn), operation_type: OperationType::Call, seconds_saved: 90 };
     let mut scenario = Scenario::heard_of(world.tenant, "777".into(), "Calls".into(), now());
     scenario.mapping = vec![mapped];
     world.table.put(&scenario).await.unwrap();
@@ -147,7 +143,8 @@ async fn prices_are_the_tenants_own() {
 async fn nonsense_is_refused_all_at_once() {
     let world = World::new().await;
     let (status, answer) =
-        make(&world, json!({ "from": "tomorrow", "currency": "usd", "price_per_credit": "1e3", "colour": "red" })).await;
+        make(&world, json!({ "from": "tomorrow", "currency": "usd", "price_per_credit": "1e3", "colour": "red" }))
+            .await;
     assert_eq!((status, pointers(&answer)), (400, vec!["/from", "/currency", "/price_per_credit", "/colour"]));
     for wrong in ["-1", "1001", "0.000000001", "", "NaN", "1,5"] {
         assert_eq!(make(&world, price(today(), wrong)).await.0, 400, "{wrong}");
