@@ -201,12 +201,17 @@ fn refused(error: &SdkError<SendEmailError, HttpResponse>, to: &Recipients) -> R
     let (code, text) = (error.code().unwrap_or("an error"), error.message().unwrap_or_default());
     let status = error.raw_response().map_or(500, |answer| answer.status().as_u16());
     // What SES says is logged and shown; whom it says it of is a secret of the endpoint.
-    let told =
-        to.addresses().iter().fold(text.to_owned(), |text, address| text.replace(address.as_str(), "(recipient)"));
+    let mut addresses = to.addresses();
+    // One may be the end of another.
+    addresses.sort_by_key(|address| std::cmp::Reverse(address.len()));
+    let told = addresses.iter().fold(text.to_owned(), |text, address| text.replace(address.as_str(), "(recipient)"));
     let body = format!("{code}: {told}");
     if is_ours(status, code, text) {
         return Err(unable(format!("HTTP {status} {body}")));
     }
+    // A peak of the account's sending, whatever status it comes with (docs.aws.amazon.com, SES, errors of sending quotas).
+    let status =
+        if matches!(code, "ThrottlingException" | "Throttling" | "TooManyRequestsException") { 429 } else { status };
     let retry_after = error.raw_response().and_then(|answer| answer.headers().get("retry-after")?.parse().ok());
     Ok(Ok(Answered { status, retry_after, body }))
 }
@@ -216,6 +221,8 @@ fn is_ours(status: u16, code: &str, text: &str) -> bool {
     match code {
         // Of the sender, and of recipients while the account is in SES's sandbox. Else it is about what the letter says.
         "MessageRejected" => text.contains("not verified"),
+        // The day's quota is used up, not the second's.
+        _ if text.contains("Daily message quota") => true,
         "MailFromDomainNotVerifiedException"
         | "AccountSuspendedException"
         | "SendingPausedException"
@@ -300,6 +307,8 @@ mod tests {
             (403, "AccessDeniedException", "", true),
             (404, "NotFoundException", "", true),
             (429, "TooManyRequestsException", "", false),
+            (400, "ThrottlingException", "Maximum sending rate exceeded.", false),
+            (400, "ThrottlingException", "Daily message quota exceeded.", true),
             (500, "InternalFailure", "", false),
         ] {
             assert_eq!(is_ours(status, code, text), ours, "{code}");

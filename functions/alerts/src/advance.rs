@@ -78,7 +78,12 @@ fn open(known: Option<&Alert>, breach: Breach, look: &Look<'_>) -> (Alert, Optio
     let same = known.filter(|alert| alert.subject.owner == look.subject.owner);
     let told_at = same.and_then(|alert| alert.told_at);
     let muted = look.muted_until.filter(|_| look.hushes());
-    let tells = muted.is_none() && !look.enough && may_tell(told_at, &breach, look.hour);
+    // A share of today's limit stays told where somebody has resolved it since.
+    let is_told = same.is_some_and(|known| {
+        let (was, is) = (&known.breach, &breach);
+        is.level > 0 && was.day == is.day && was.level >= is.level && known.told_at.is_some()
+    });
+    let tells = muted.is_none() && !look.enough && !is_told && may_tell(told_at, &breach, look.hour);
     let alert = Alert {
         tenant: look.tenant,
         id: look.subject.alert(look.tenant, look.kind),
@@ -93,7 +98,7 @@ fn open(known: Option<&Alert>, breach: Breach, look: &Look<'_>) -> (Alert, Optio
         by: None,
         clear: 0,
         evaluated_at: look.hour,
-        told: tells,
+        told: tells || is_told,
         told_at: if tells { Some(look.hour) } else { told_at },
         trace: TraceId::new(),
         revision: known.map_or(0, |alert| alert.revision + 1),

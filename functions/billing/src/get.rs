@@ -114,10 +114,8 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         Format::Csv => comma::reply(&view)?,
     };
     if reply.body.len() > LARGEST {
-        return Err(Error::invalid(
-            "?format",
-            "the month has more lines than one answer holds: ask for csv, or for the list",
-        ));
+        let detail = "has more lines than one answer holds: csv holds about twice as many as json";
+        return Err(Error::invalid("?format", detail));
     }
     Ok(reply)
 }

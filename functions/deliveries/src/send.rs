@@ -132,19 +132,23 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
     if endpoint.state.parks() {
         return park(&deps.table, &delivery).await;
     }
-    let who = endpoint.id.to_string();
-    let rate = match endpoint.form {
-        Form::Email => Rate::MAIL,
-        _ => Rate::MAKE,
-    };
-    let rate = rate.slowed(endpoint.pace);
-    let pace = deps.limits.draw(&deps.table, tenant, &who, rate, now.as_millisecond());
-    if let Drawn::Wait(ms) = pace.await? {
+    if let Drawn::Wait(ms) = draw(deps, &endpoint, now).await? {
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
     }
     let span = tracing::info_span!("deliver", tenant.id = %tenant, delivery.id = %id, trace_id = %delivery.trace);
     attempt::make(deps, &delivery, &endpoint, attempt::due(&delivery), now).instrument(span).await?;
     Ok(())
+}
+
+/// Whether the endpoint may be sent one more. Anybody's address can be named, and in several endpoints: all e-mail of a tenant
+/// together has the pace of one.
+async fn draw(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<Drawn> {
+    let draw =
+        async |who: &str, rate| deps.limits.draw(&deps.table, endpoint.tenant, who, rate, now.as_millisecond()).await;
+    match endpoint.form {
+        Form::Email => draw("mail", Rate::MAIL).await,
+        _ => draw(&endpoint.id.to_string(), Rate::MAKE.slowed(endpoint.pace)).await,
+    }
 }
 
 /// The delivery, if it still waits for this very attempt. A stale reading is read again before it is believed.

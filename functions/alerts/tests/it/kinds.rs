@@ -1,6 +1,7 @@
 //! Each kind of alert opens when it should, and ends.
 
 use alerts::{
+    alerts::act,
     book::{Book, Reach},
     engine,
     moment::Moment,
@@ -66,6 +67,23 @@ async fn what_a_sync_stated_of_the_day_before_counts_too() {
     world.state("Intake", "2037-07-20", Cell { stated: Some(broken), ..cell(1, 1, 0) }).await;
     world.evaluate(at("2037-07-21T06:40:00Z")).await;
     assert!(world.about(Kind::ScenarioStatus, intake()).await.is_some());
+}
+
+#[tokio::test]
+async fn a_share_of_a_limit_that_somebody_has_resolved_is_not_told_again_but_the_next_one_is() {
+    let world = World::new().await;
+    world.scenario("1", |scenario| scenario.daily_limit = Some(100)).await;
+    world.runs("1", "2037-07-21", 12, (55, 0, 0)).await;
+    assert_eq!(world.evaluate(at(NOW)).await.told, 1);
+    let alert = world.alert(Kind::Limit, "1").await.unwrap();
+    let call = world.owner().with_part("id", alert.id).posting(&serde_json::json!({})).at(at(NOW));
+    assert_eq!(act::resolve(&world.alerts, call).await.unwrap().status, 200);
+    for hour in 1..4 {
+        assert_eq!(world.evaluate(at(NOW) + hours(hour)).await.told, 0);
+    }
+    assert_eq!(world.alert(Kind::Limit, "1").await.unwrap().state, State::Open);
+    world.runs("1", "2037-07-21", 16, (30, 0, 0)).await;
+    assert_eq!(world.evaluate(at("2037-07-21T16:30:00Z")).await.told, 1);
 }
 
 #[tokio::test]

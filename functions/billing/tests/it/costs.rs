@@ -84,8 +84,8 @@ async fn what_a_month_of_300_scenarios_costs() {
     // 300 scenarios of half a megacredit a day: to the cent, by hand.
     let costs = &seen["totals"]["costs"];
     assert_eq!((number(&costs[0]["amount"]), number(&costs[1]["amount"])), (5_355.into(), 2_226.into()));
-    assert!(close.0 <= 169.0 && close.1 <= 101.0, "{close:?}");
+    assert!(close.0 <= 169.0 && close.1 <= 110.0, "{close:?}");
     assert!(get.0 <= 0.0 && get.1 <= 45.0, "{get:?}");
     assert!(list.0 <= 0.0 && list.1 <= 1.0, "{list:?}");
-    assert!(correct.0 <= 88.0 && correct.1 <= 142.0, "{correct:?}");
+    assert!(correct.0 <= 88.0 && correct.1 <= 150.0, "{correct:?}");
 }
