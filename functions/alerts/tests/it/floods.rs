@@ -79,12 +79,12 @@ async fn evaluations_that_meet_or_are_killed_tell_no_more_in_an_hour() {
 
     let next = at(NOW) + hours(1);
     let mut cut = 0;
-    for patience in (1..40).map(|n| 10 * n) {
+    for patience in (1..60).map(|n| 2 * n) {
         let turn = tokio::time::timeout(std::time::Duration::from_millis(patience), world.evaluate(next)).await;
         cut += usize::from(turn.is_err());
     }
     world.evaluate(next).await;
-    assert!(cut > 3, "{cut} were killed");
+    assert!(cut > 0, "none was killed");
     assert_eq!(alerts(&world).await.iter().filter(|alert| alert.told).count(), 40);
 }
 
