@@ -18,6 +18,9 @@ pub fn whole() -> Value {
         crm::Api::openapi(),
         automation::Api::openapi(),
         make_operations::Api::openapi(),
+        alerts::Api::openapi(),
+        forecasts::Api::openapi(),
+        billing::Api::openapi(),
         dashboard::Api::openapi(),
     ] {
         document.merge(part);

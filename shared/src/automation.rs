@@ -153,7 +153,7 @@ pub async fn failed(table: &Table, event: &Event) -> Result<()> {
         Content::Automation { automation, .. } => {
             count(table, event.tenant, automation, event.id, "failed", None).await
         }
-        Content::Booking { .. } => Ok(()),
+        Content::Booking { .. } | Content::Alert { .. } => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     gate::Gate,
     http::{Call, Reply, answer},
     jwt::Issuer,
+    mail::Mail,
     queue::Queue,
     secrets::Vault,
     socket::{Handed, PATIENCE, Said, Sockets},
@@ -99,6 +100,16 @@ impl Aws {
     /// The way out to addresses that tenants and vendors give.
     pub fn egress(&self) -> Result<Egress, Missing> {
         Ok(Egress::new(&setting("EGRESS_ALLOW"), &setting("VENDOR_ORIGIN")))
+    }
+
+    /// The way out by e-mail, from the address in `MAIL_FROM`; none where that is empty.
+    pub fn mail(&self) -> Mail {
+        Mail::new(&self.sdk, setting("MAIL_FROM"))
+    }
+
+    /// Whether there is one.
+    pub fn sends_mail(&self) -> bool {
+        !setting("MAIL_FROM").is_empty()
     }
 
     /// A setting that may be empty.

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     error::{Error, Result},
-    http::Fields,
+    http::{Call, Fields},
     id::TenantId,
     secrets::{Keyring, Sealed},
 };
@@ -29,6 +29,11 @@ impl Paging {
             given.fault("limit", "must be from 1 to 100");
         }
         Self { limit: limit.unwrap_or(25), cursor: given.optional("cursor") }
+    }
+
+    /// Behind which row the page begins. `list` names the route and its filters.
+    pub fn after(&self, keyring: &Keyring, call: &Call, tenant: TenantId, list: &str) -> Result<Option<String>> {
+        self.cursor.as_ref().map(|cursor| read(keyring, tenant, list, cursor, call.now)).transpose()
     }
 }
 

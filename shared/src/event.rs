@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod message;
 mod payload;
 
+pub use message::Email;
 pub use payload::{Context, Form, details, is_of, person};
 
 use crate::{
     booking::Operation,
     error::Result,
-    id::{AutomationId, EndpointId, EventId, TenantId},
+    id::{AlertId, AutomationId, EndpointId, EventId, TenantId},
     key::{self, Key},
     table::{Created, Row, Table},
     trace::TraceId,
@@ -86,6 +88,17 @@ pub enum Content {
         /// What its caller sent.
         data: String,
     },
+    /// An alert opened, or ended.
+    Alert {
+        /// Which.
+        alert: AlertId,
+        /// What happened, in a line.
+        title: String,
+        /// What is to be known first, by name.
+        facts: Vec<(String, String)>,
+        /// The alert as it was then.
+        data: String,
+    },
 }
 
 impl Content {
@@ -93,7 +106,7 @@ impl Content {
     fn source(&self) -> &'static str {
         match self {
             Self::Booking { .. } => "contract-management-system",
-            Self::Automation { .. } => "crossdock",
+            Self::Automation { .. } | Self::Alert { .. } => "crossdock",
         }
     }
 }

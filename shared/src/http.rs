@@ -392,6 +392,19 @@ impl Reply {
         }
     }
 
+    /// 200 with comma-separated values (RFC 4180), for a person to keep under this name.
+    pub fn csv(name: &str, lines: Vec<u8>) -> Self {
+        let reply = Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::from_iter([(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
+            )]),
+            body: lines.into(),
+        };
+        reply.header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))
+    }
+
     fn with(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
             Ok(body) => Self {

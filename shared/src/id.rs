@@ -96,6 +96,8 @@ macro_rules! ids {
 ids! {
     /// One report of activity.
     ActivityId = "act";
+    /// What a person should look at, by kind and subject.
+    AlertId = "alr";
     /// An automation made from a template.
     AutomationId = "aut";
     /// A tenant's own customer or subaccount.

@@ -37,6 +37,23 @@
 //! | how many automations | `ten_…` | `AUTOMATIONS` | |
 //! | executions of an automation | `ten_…#RUNS` | `aut_…#<shard>` | |
 //! | usage of a scenario on a day | `ten_…#USAGE#cli_…` or `ten_…#USAGE#COMPANY` | `<date>#<hash>` | |
+//! | pull of what Make.com knows | `ten_…` | `PULL` | `PULLS` / `<time>` |
+//! | scenario of Make.com | `ten_…#SCENARIO` | `<scenario>` | |
+//! | run of a scenario | `ten_…#RUN#<scenario>` | `<run>` | by time: `ten_…#RUN#<scenario>` / `<time>#<run>` |
+//! | the runs of a scenario on a day | `ten_…#RUNDAY` | `<date>#<scenario>` | |
+//! | what an owner's scenarios did on a day | `ten_…#SHEET#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>`, and `<date>#<nnnn>` where one row is too small | |
+//! | the totals of that | `ten_…#TOTAL#cli_…`, `…#COMPANY` or `…#UNMAPPED` | `<date>` | |
+//! | that a day has to be folded again | `ten_…#UNFOLDED` | `<date>` | |
+//! | statement of a month | `ten_…#STATEMENT#cli_…` or `…#COMPANY` | `<month>` | |
+//! | lines of a statement or correction | `ten_…#LINES#cli_…` or `…#COMPANY` | `<month>#<digest>#<nnnn>` | |
+//! | correction of a closed month | `ten_…#CORRECTION#cli_…` or `…#COMPANY` | `<month>#<nnnn>` | |
+//! | entry of a closed month in the register | `ten_…#CLOSED` | `<month>#cli_…` or `<month>#COMPANY` | |
+//! | what was achieved on a day | `ten_…#ACHIEVED` | `<date>` | |
+//! | that a booking or lead was counted as achieved | `ten_…#ACHIEVED#<what>` | `<id>` | |
+//! | credits that there may be in a month | `ten_…` | `ALLOWANCE#cli_…`, `ALLOWANCE#COMPANY` or `ALLOWANCE` | |
+//! | price of credits | `ten_…#RATE` | `<date>`, or `<date>#cli_…` for one client | |
+//! | alert rule | `ten_…#ALERTRULE` | `<kind>#TENANT`, `<kind>#cli_…` or `<kind>#SCENARIO#<scenario>` | |
+//! | alert | `ten_…#ALERT` | `alr_…` | by time: `ten_…#ALERT` / `<time>#alr_…` |
 //! | activity | `ten_…#TRACK#trk_…` | `<hour>#act_…` | |
 //! | checkpoint of a conversation | `ten_…#TRACK#trk_…` | `BEFORE#<hour>` | |
 //! | contribution to an hour | `ten_…#HOUR#<hour>` | `trk_…`, and `trk_…#<nnnn>` where one row is too small | |
@@ -51,7 +68,10 @@ use std::marker::PhantomData;
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
+    achievement::{Achieved, Counted},
     activity::Activity,
+    alert::{self, Alert, Rule, Scope as AlertScope},
+    allowance::Allowance,
     apikey::ApiKey,
     automation::{Automation, Runs, Tally},
     booking::{Kept, Link},
@@ -61,19 +81,25 @@ use crate::{
     event::Event,
     hour::Hour,
     id::{
-        ActivityId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId, TrackId,
+        ActivityId, AlertId, AutomationId, ClientId, DeliveryId, EndpointId, EventId, JobId, KeyId, NoticeId, TenantId,
+        TrackId,
     },
     idempotency::Once,
     job::{Job, Kind, Running},
     limit::Bucket,
     listener::{Listener, Presence, Subscription},
     live::{Channel, Entry, Numbered},
-    make::Account,
+    make::{Account, pull::Pull},
     notice::Notice,
     outcome::Outcome,
+    rate::Rate,
     receiver::Receiver,
+    run::{Run, RunDay},
+    scenario::{Owner, Scenario, ScenarioCount},
+    sheet::{DayTotal, Sheet, Unfolded},
     snapshot::{Cached, Checkpoint, Contribution, Folded, Mark, Progress, Scope, Series, Snapshot, Span, Stale},
     source::{self, Source},
+    statement::{Closed, Correction, Month, Part, Statement},
     tenant::{Client, Slug, Tenant},
     trace::TraceId,
     usage::Usage,
@@ -120,6 +146,11 @@ fn one<E>(pk: String, sk: String) -> Key<E> {
 /// All rows whose sort key begins with `prefix`.
 fn many<E>(pk: String, prefix: &str) -> Range<E> {
     between(pk, prefix, &format!("{prefix}\u{10ffff}"))
+}
+
+/// All rows of a partition whose sort keys do not begin with a space.
+fn whole<E>(pk: String) -> Range<E> {
+    between(pk, " ", "\u{10ffff}")
 }
 
 /// All rows whose sort key lies between the two, both included.
@@ -491,6 +522,210 @@ fn usage_of(tenant: TenantId, client: Option<ClientId>) -> String {
         Some(client) => format!("{tenant}#USAGE#{client}"),
         None => format!("{tenant}#USAGE#COMPANY"),
     }
+}
+
+/// How the tenant's pull goes: there is one at most.
+pub fn make_pull(tenant: TenantId) -> Key<Pull> {
+    one(tenant.to_string(), "PULL".into())
+}
+
+/// A pull that goes on at a moment; as a stretch, all that do by then, those that wait the longest first.
+pub fn pulls(at: Timestamp) -> Index {
+    place("PULLS", moment(at))
+}
+
+/// A scenario of Make.com.
+pub fn scenario(tenant: TenantId, scenario: &str) -> Key<Scenario> {
+    one(format!("{tenant}#SCENARIO"), scenario.into())
+}
+
+/// All scenarios of a tenant, by their ids.
+pub fn scenarios(tenant: TenantId) -> Range<Scenario> {
+    whole(format!("{tenant}#SCENARIO"))
+}
+
+/// How many there are.
+pub fn scenario_count(tenant: TenantId) -> Key<ScenarioCount> {
+    one(tenant.to_string(), "SCENARIOS".into())
+}
+
+/// A run of a scenario.
+pub fn run(tenant: TenantId, scenario: &str, run: &str) -> Key<Run> {
+    one(format!("{tenant}#RUN#{scenario}"), run.into())
+}
+
+/// A run by the time that it began; as the end of a stretch, all runs of the scenario up to then, oldest first.
+pub fn runs_by_time(tenant: TenantId, scenario: &str, at: Timestamp, run: &str) -> Index {
+    place(format!("{tenant}#RUN#{scenario}"), format!("{}#{run}", moment(at)))
+}
+
+/// What the runs of a scenario on a day come to.
+pub fn run_day(tenant: TenantId, date: Date, scenario: &str) -> Key<RunDay> {
+    one(format!("{tenant}#RUNDAY"), format!("{date}#{scenario}"))
+}
+
+/// The same of all scenarios from one day to another, both included; by day.
+pub fn run_days(tenant: TenantId, from: Date, to: Date) -> Range<RunDay> {
+    between(format!("{tenant}#RUNDAY"), &format!("{from}#"), &format!("{to}#\u{10ffff}"))
+}
+
+/// What an owner's scenarios did on a day, a row of several where one is too small.
+pub fn sheet(tenant: TenantId, owner: Owner, date: Date, nth: u32) -> Key<Sheet> {
+    one(owned(tenant, "SHEET", owner), format!("{date}{}", further(nth)))
+}
+
+/// The same from one day to another, both included.
+pub fn sheets(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range<Sheet> {
+    between(owned(tenant, "SHEET", owner), &from.to_string(), &format!("{to}#\u{10ffff}"))
+}
+
+/// The totals of an owner's day.
+pub fn day_total(tenant: TenantId, owner: Owner, date: Date) -> Key<DayTotal> {
+    one(owned(tenant, "TOTAL", owner), date.to_string())
+}
+
+/// The same from one day to another, both included.
+pub fn day_totals(tenant: TenantId, owner: Owner, from: Date, to: Date) -> Range<DayTotal> {
+    between(owned(tenant, "TOTAL", owner), &from.to_string(), &to.to_string())
+}
+
+fn owned(tenant: TenantId, what: &str, owner: Owner) -> String {
+    format!("{tenant}#{what}#{}", owner_word(owner))
+}
+
+fn owner_word(owner: Owner) -> String {
+    match owner {
+        Owner::Client(client) => client.to_string(),
+        Owner::Company => "COMPANY".into(),
+        Owner::Unmapped => "UNMAPPED".into(),
+    }
+}
+
+/// The note that a day has to be folded again.
+pub fn unfolded(tenant: TenantId, date: Date) -> Key<Unfolded> {
+    one(format!("{tenant}#UNFOLDED"), date.to_string())
+}
+
+/// The days that have to be folded again, oldest first.
+pub fn all_unfolded(tenant: TenantId) -> Range<Unfolded> {
+    whole(format!("{tenant}#UNFOLDED"))
+}
+
+/// The same from one day to another, both included.
+pub fn unfolded_between(tenant: TenantId, from: Date, to: Date) -> Range<Unfolded> {
+    between(format!("{tenant}#UNFOLDED"), &from.to_string(), &to.to_string())
+}
+
+/// What was achieved on a day.
+pub fn achieved(tenant: TenantId, date: Date) -> Key<Achieved> {
+    one(format!("{tenant}#ACHIEVED"), date.to_string())
+}
+
+/// The same from one day to another, both included.
+pub fn all_achieved(tenant: TenantId, from: Date, to: Date) -> Range<Achieved> {
+    between(format!("{tenant}#ACHIEVED"), &from.to_string(), &to.to_string())
+}
+
+/// That a booking or lead was counted as achieved.
+pub fn counted(tenant: TenantId, what: &str, subject: &str) -> Key<Counted> {
+    one(format!("{tenant}#ACHIEVED#{what}"), subject.into())
+}
+
+/// What a credit costs from a day on, for a client or whoever has no price of its own.
+pub fn rate(tenant: TenantId, client: Option<ClientId>, from: Date) -> Key<Rate> {
+    let client = client.map_or_else(String::new, |client| format!("#{client}"));
+    one(format!("{tenant}#RATE"), format!("{from}{client}"))
+}
+
+/// All prices of a tenant.
+pub fn rates(tenant: TenantId) -> Range<Rate> {
+    whole(format!("{tenant}#RATE"))
+}
+
+// ── alerts ───────────────────────────────────────────────────────────────
+
+/// A rule of a kind, for what it holds.
+pub fn alert_rule(tenant: TenantId, kind: alert::Kind, scope: &AlertScope) -> Key<Rule> {
+    let kind = kind.word();
+    let place = match scope {
+        AlertScope::Tenant => format!("{kind}#TENANT"),
+        AlertScope::Client(client) => format!("{kind}#{client}"),
+        AlertScope::Scenario(scenario) => format!("{kind}#SCENARIO#{scenario}"),
+    };
+    one(format!("{tenant}#ALERTRULE"), place)
+}
+
+/// All rules of a tenant.
+pub fn alert_rules(tenant: TenantId) -> Range<Rule> {
+    whole(format!("{tenant}#ALERTRULE"))
+}
+
+/// An alert.
+pub fn alert(tenant: TenantId, alert: AlertId) -> Key<Alert> {
+    one(format!("{tenant}#ALERT"), alert.to_string())
+}
+
+/// All alerts of a tenant, in no order.
+pub fn alerts(tenant: TenantId) -> Range<Alert> {
+    many(format!("{tenant}#ALERT"), AlertId::PREFIX)
+}
+
+/// An alert by the time that it opened; as the end of a stretch, all that opened up to then.
+pub fn alerts_by_time(tenant: TenantId, at: Timestamp, alert: &str) -> Index {
+    place(format!("{tenant}#ALERT"), format!("{}#{alert}", moment(at)))
+}
+
+/// How many credits there may be in a month: for an owner, or for all of the tenant.
+pub fn allowance(tenant: TenantId, owner: Option<Owner>) -> Key<Allowance> {
+    let place = owner.map_or_else(|| "ALLOWANCE".into(), |owner| format!("ALLOWANCE#{}", owner_word(owner)));
+    one(tenant.to_string(), place)
+}
+
+// ── statements ───────────────────────────────────────────────────────────
+
+/// The statement of a closed month.
+pub fn statement(tenant: TenantId, owner: Owner, month: Month) -> Key<Statement> {
+    one(owned(tenant, "STATEMENT", owner), month.to_string())
+}
+
+/// All of an owner, oldest first.
+pub fn statements(tenant: TenantId, owner: Owner) -> Range<Statement> {
+    whole(owned(tenant, "STATEMENT", owner))
+}
+
+/// Lines of a statement, or of a correction, named by what they hold.
+pub fn statement_part(tenant: TenantId, owner: Owner, month: Month, digest: &str, nth: u32) -> Key<Part> {
+    one(owned(tenant, "LINES", owner), format!("{month}#{digest}#{nth:04}"))
+}
+
+/// All lines of one of them.
+pub fn statement_parts(tenant: TenantId, owner: Owner, month: Month, digest: &str) -> Range<Part> {
+    many(owned(tenant, "LINES", owner), &format!("{month}#{digest}#"))
+}
+
+/// The `n`th correction of a closed month, from 1.
+pub fn correction(tenant: TenantId, owner: Owner, month: Month, n: u32) -> Key<Correction> {
+    one(owned(tenant, "CORRECTION", owner), format!("{month}#{n:04}"))
+}
+
+/// All corrections of a closed month, first to last.
+pub fn corrections(tenant: TenantId, owner: Owner, month: Month) -> Range<Correction> {
+    many(owned(tenant, "CORRECTION", owner), &format!("{month}#"))
+}
+
+/// The entry of a closed month in the tenant's register.
+pub fn closed(tenant: TenantId, month: Month, owner: Owner) -> Key<Closed> {
+    one(format!("{tenant}#CLOSED"), format!("{month}#{}", owner_word(owner)))
+}
+
+/// The entries of a month.
+pub fn closed_in(tenant: TenantId, month: Month) -> Range<Closed> {
+    many(format!("{tenant}#CLOSED"), &format!("{month}#"))
+}
+
+/// The whole register, oldest month first.
+pub fn all_closed(tenant: TenantId) -> Range<Closed> {
+    whole(format!("{tenant}#CLOSED"))
 }
 
 // ── activity and its snapshots ───────────────────────────────────────────

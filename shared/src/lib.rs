@@ -1,11 +1,15 @@
 //! What every function of Crossdock stands on. `README.md` beside this tells where to look.
 
+pub mod achievement;
 pub mod activity;
+pub mod alert;
+pub mod allowance;
 pub mod apikey;
 pub mod automation;
 pub mod booking;
 pub mod boot;
 pub mod connection;
+pub mod csv;
 pub mod cursor;
 pub mod delivery;
 pub mod egress;
@@ -23,25 +27,33 @@ pub mod key;
 pub mod limit;
 pub mod listener;
 pub mod live;
+pub mod mail;
 pub mod make;
 pub mod metrics;
+pub mod money;
 pub mod notice;
 pub mod outcome;
 pub mod queue;
+pub mod rate;
 pub mod raw;
 pub mod receiver;
 pub mod rotation;
+pub mod run;
+pub mod scenario;
 pub mod secrets;
+pub mod sheet;
 pub mod sign;
 pub mod sketch;
 pub mod snapshot;
 pub mod socket;
 pub mod source;
+pub mod statement;
 pub mod table;
 pub mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
 pub mod usage;
+pub mod wilson;
 
 pub use error::{Error, Fault, Result};

@@ -47,6 +47,9 @@ impl Rate {
     /// the other half spread over the time.
     pub const MAKE: Self = Self { burst: 150, period_ms: 10_000, fails_open: false };
 
+    /// All e-mail of a tenant: 120 at once, then two a minute.
+    pub const MAIL: Self = Self { burst: 120, period_ms: 3_600_000, fails_open: false };
+
     /// The same at so many percent of its pace, 1 to 100.
     pub fn slowed(self, percent: u8) -> Self {
         let percent = u32::from(percent.clamp(1, 100));

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod api;
+pub mod pull;
 
 /// The scope to read webhooks and their queues.
 pub const HOOKS: &str = "hooks:read";
@@ -134,6 +135,10 @@ pub struct Account {
     /// Notices that were decided with the last look, and perhaps not given yet.
     #[serde(default)]
     pub untold: Vec<Untold>,
+    /// Whether there is a pull of what its scenarios did. An account that was given before there were pulls gets one with
+    /// its next look.
+    #[serde(default)]
+    pub has_pull: bool,
 }
 
 impl Row for Account {

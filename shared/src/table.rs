@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{Cause, Error, Result},
@@ -326,8 +326,11 @@ impl Table {
         answer.attributes.filter(is_alive).map(row).transpose()
     }
 
-    /// One page of a range.
+    /// One page of a range. One that ends before it begins is empty: DynamoDB refuses to look.
     pub async fn list<E: Row>(&self, range: &Range<E>, page: Page) -> Result<Found<E>> {
+        if range.from > range.to {
+            return Ok(Found { rows: Vec::new(), more: None });
+        }
         let answer = self
             .client
             .query()
@@ -354,14 +357,28 @@ impl Table {
 
     /// Every row of a range that is known to be small.
     pub async fn list_all<E: Row>(&self, range: &Range<E>) -> Result<Vec<E>> {
-        let mut page = Page::first(1_000);
         let mut all = Vec::new();
+        self.each_page(range, |rows| {
+            all.extend(rows);
+            Ok(true)
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// The rows of a range page by page, first to last, until `take` says that it is enough: for one that may be large.
+    pub async fn each_page<E: Row>(
+        &self,
+        range: &Range<E>,
+        mut take: impl FnMut(Vec<E>) -> Result<bool>,
+    ) -> Result<()> {
+        let mut page = Page::first(1_000);
         loop {
             let found = self.list(range, page.clone()).await?;
-            all.extend(found.rows);
-            match found.more {
+            let goes_on = take(found.rows)?;
+            match found.more.filter(|_| goes_on) {
                 Some(after) => page.after = Some(after),
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
     }
@@ -383,32 +400,46 @@ impl Table {
         };
         let answer = query
             .expression_attribute_values(":pk", s(&until.pk))
-            .set_exclusive_start_key(after.map(|last| {
-                HashMap::from([
-                    ("pk".into(), s(&last.pk)),
-                    ("sk".into(), s(&last.sk)),
-                    ("gsi1pk".into(), s(&until.pk)),
-                    ("gsi1sk".into(), s(&last.place)),
-                ])
-            }))
+            .set_exclusive_start_key(after.map(|last| last.place_in(&until.pk)))
             .limit(i32::from(limit))
             .set_return_consumed_capacity(self.metering())
             .send()
             .await
             .map_err(failed)?;
         self.count("Query", answer.consumed_capacity.as_ref());
-        Ok(answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|mut item| {
-                Some(Listed {
-                    pk: text(item.remove("pk"))?,
-                    sk: text(item.remove("sk"))?,
-                    place: text(item.remove("gsi1sk"))?,
-                })
-            })
-            .collect())
+        Ok(listed(answer.items))
+    }
+
+    /// The keys that the sparse index lists in one partition between two places, both included, last to first, beginning
+    /// behind the last one of the page before. Where the one lies behind the other there are none.
+    pub async fn list_index_newest(
+        &self,
+        from: &Index,
+        to: &Index,
+        after: Option<&Listed>,
+        limit: u16,
+    ) -> Result<Vec<Listed>> {
+        if from.sk > to.sk {
+            return Ok(Vec::new());
+        }
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("gsi1")
+            .key_condition_expression("gsi1pk = :pk AND gsi1sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(&from.pk))
+            .expression_attribute_values(":from", s(&from.sk))
+            .expression_attribute_values(":to", s(&to.sk))
+            .set_exclusive_start_key(after.map(|last| last.place_in(&from.pk)))
+            .scan_index_forward(false)
+            .limit(i32::from(limit))
+            .set_return_consumed_capacity(self.metering())
+            .send()
+            .await
+            .map_err(failed)?;
+        self.count("Query", answer.consumed_capacity.as_ref());
+        Ok(listed(answer.items))
     }
 
     /// Changes one row; see [`Change`].
@@ -433,7 +464,7 @@ impl Table {
 }
 
 /// A row named by the index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listed {
     pk: String,
     sk: String,
@@ -442,6 +473,25 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// The row with this key, listed there: to go on behind it.
+    pub fn of<E>(key: &Key<E>, at: &Index) -> Self {
+        Self { pk: key.pk.clone(), sk: key.sk.clone(), place: at.sk.clone() }
+    }
+
+    /// The key of the row, which is an `E`.
+    pub fn key<E>(&self) -> Key<E> {
+        Key::of(&self.pk, &self.sk)
+    }
+
+    fn place_in(&self, partition: &str) -> Item {
+        HashMap::from([
+            ("pk".into(), s(&self.pk)),
+            ("sk".into(), s(&self.sk)),
+            ("gsi1pk".into(), s(partition)),
+            ("gsi1sk".into(), s(&self.place)),
+        ])
+    }
+
     /// The id in the row's partition key at `part`, or in its sort key behind the last separator.
     pub fn tenant(&self) -> Option<crate::id::TenantId> {
         self.pk.split('#').next()?.parse().ok()
@@ -695,6 +745,23 @@ impl Transaction<'_> {
         self.put_where(row, None)
     }
 
+    /// A row in place of the one whose `field` was read as `seen`; the whole fails where it has changed since, or gone.
+    pub fn replace<E: Row>(self, row: &E, field: &str, seen: impl Serialize) -> Self {
+        let table = self.table;
+        self.push(|| {
+            let terms = Terms::seen(field, seen)?;
+            let put = Put::builder()
+                .table_name(&table.name)
+                .set_item(Some(item(row)?))
+                .set_condition_expression(terms.condition())
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values())
+                .build()
+                .map_err(|cause| Error::internal("put", cause))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        })
+    }
+
     fn put_where<E: Row>(self, row: &E, condition: Option<&str>) -> Self {
         let table = self.table;
         self.push(|| {
@@ -815,8 +882,12 @@ impl Transaction<'_> {
 }
 
 /// An item of the stream or of an answer, as the row it is.
-pub fn row<E: Row>(item: Item) -> Result<E> {
-    serde_dynamo::from_item(item).map_err(|cause| Error::internal("a stored row cannot be read", cause))
+pub fn row<E: Row>(mut item: Item) -> Result<E> {
+    let place = [item.remove("pk"), item.remove("sk")];
+    serde_dynamo::from_item(item).map_err(|cause: serde_dynamo::Error| {
+        let [pk, sk] = place.map(|part| part.and_then(|part| part.as_s().ok().cloned()).unwrap_or_default());
+        Error::internal("a stored row cannot be read", format!("{pk} {sk}: {cause}"))
+    })
 }
 
 /// A row as it is stored.
@@ -837,6 +908,13 @@ pub(crate) fn item<E: Row>(row: &E) -> Result<Item> {
         item.insert("ttl".into(), AttributeValue::N(at.as_second().to_string()));
     }
     Ok(item)
+}
+
+fn listed(items: Option<Vec<Item>>) -> Vec<Listed> {
+    let read = |mut item: Item| {
+        Some(Listed { pk: text(item.remove("pk"))?, sk: text(item.remove("sk"))?, place: text(item.remove("gsi1sk"))? })
+    };
+    items.unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 fn is_alive(item: &Item) -> bool {
@@ -915,5 +993,27 @@ mod tests {
         found.sort_unstable();
         assert_eq!(found, (1..=230).collect::<Vec<_>>());
         assert!(table.find_all::<Entry>(&[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_lies_between_an_end_and_the_beginning_behind_it_and_dynamodb_is_not_asked() {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let meter = asked.clone();
+        let count = move |_, _: &ConsumedCapacity| {
+            meter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let (table, tenant) = (crate::testing::table().await.metered(std::sync::Arc::new(count)), TenantId::new());
+        let (early, late) = (jiff::civil::date(2026, 11, 1), jiff::civil::date(2026, 11, 2));
+        let moment = |at| key::runs_by_time(tenant, "1", at, "");
+        let asked = || asked.load(std::sync::atomic::Ordering::Relaxed);
+
+        assert!(table.list_all(&key::run_days(tenant, late, early)).await.unwrap().is_empty());
+        let (from, to) = (moment(Timestamp::MAX), moment(Timestamp::UNIX_EPOCH));
+        assert!(table.list_index_newest(&from, &to, None, 25).await.unwrap().is_empty());
+        assert_eq!(asked(), 0);
+
+        assert!(table.list_all(&key::run_days(tenant, early, early)).await.unwrap().is_empty());
+        assert!(table.list_index_newest(&to, &from, None, 25).await.unwrap().is_empty());
+        assert_eq!(asked(), 2);
     }
 }

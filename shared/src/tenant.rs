@@ -1,13 +1,14 @@
 //! A tenant: the company that uses the product; and its clients.
 
 use jiff::{Timestamp, tz::TimeZone};
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
     id::{ClientId, TenantId},
     key::{self, Index, Key},
-    table::{Row, Table},
+    table::{Listed, Row, Table},
 };
 
 /// A company that uses the product.
@@ -33,6 +34,24 @@ impl Row for Tenant {
     fn index(&self) -> Option<Index> {
         Some(key::tenants(self.id))
     }
+}
+
+/// Tenants that are listed at a time.
+const PAGE: u16 = 100;
+
+/// Every tenant, in any order: where somebody has no time for all, it is not always the same who wait.
+pub async fn all(table: &Table) -> Result<Vec<TenantId>> {
+    let mut all = Vec::new();
+    let mut page: Vec<Listed> = Vec::new();
+    loop {
+        page = table.list_index_after(&key::all_tenants(), page.last(), PAGE).await?;
+        all.extend(page.iter().filter_map(Listed::tenant));
+        if page.len() < usize::from(PAGE) {
+            break;
+        }
+    }
+    all.shuffle(&mut rand::rng());
+    Ok(all)
 }
 
 /// An IANA time zone that exists.
@@ -77,6 +96,9 @@ pub struct Client {
     pub name: String,
     /// When it began.
     pub created_at: Timestamp,
+    /// Grows with each change.
+    #[serde(default)]
+    pub revision: u32,
 }
 
 impl Row for Client {
@@ -84,6 +106,13 @@ impl Row for Client {
 
     fn key(&self) -> Key<Self> {
         key::client(self.tenant, self.id)
+    }
+}
+
+impl Client {
+    /// Its version, as HTTP compares them.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.revision)
     }
 }
 

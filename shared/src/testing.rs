@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Credentials, Region},
+    config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
         ScalarAttributeType,
@@ -20,6 +20,7 @@ use crate::{
     gate::Role,
     http::{Call, Reply},
     id::TenantId,
+    mail::Mail,
     secrets::{Platform, Vault},
     socket::{Handed, Said},
     table::{Meter, Table},
@@ -97,6 +98,20 @@ impl Units {
     pub fn take(&self) -> (f64, f64) {
         std::mem::take(&mut *self.0.lock().expect("no test panics while counting"))
     }
+}
+
+/// The sender of a test's e-mail.
+pub const MAIL_FROM: &str = "alerts@crossdock.example";
+
+/// The way out by e-mail, through what plays SES at that address.
+pub fn mail(ses: &str) -> Mail {
+    let sdk = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+        .endpoint_url(ses)
+        .build();
+    Mail::new(&sdk, MAIL_FROM.into())
 }
 
 /// The platform's secrets of a test: one key, and an app with each CRM as the stand-in knows it.

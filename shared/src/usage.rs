@@ -85,7 +85,7 @@ impl Usage {
 }
 
 /// What operations are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationType {
     /// Call processing.
@@ -143,6 +143,11 @@ impl Usd {
     /// So many ten-thousandths of a dollar.
     pub const fn from_ten_thousandths(n: u64) -> Self {
         Self(n)
+    }
+
+    /// The same as a number.
+    pub const fn ten_thousandths(self) -> u64 {
+        self.0
     }
 }
 

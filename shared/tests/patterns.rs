@@ -19,13 +19,16 @@ use shared::{
     limit::{Limits, Rate},
     listener::{Listener, Presence, Seat, Subscription},
     live::{Channel, Entry, LAST, Numbered, head},
-    make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS},
+    make::{self, Account, HOOKS, INCOMPLETE, ORGANIZATIONS, Place, SCENARIOS, TEAMS, pull::Pull},
     outcome::{Outcome, Status},
     receiver::{self, Receiver},
+    run::{Origin, Run, RunStatus},
+    scenario::{MOST, Owner, Scenario},
     secrets::webhook_secret,
+    sheet::{Cell, DayTotal, Sheet, Subject},
     source::{Day, Source, Watched},
-    table::{Page, Table},
-    tenant::{Tenant, Zone},
+    table::{Listed, Page, Table},
+    tenant::{Client, Slug, Tenant, Zone},
     testing::{Units, api_key, machine, table, vault},
     trace::TraceId,
     usage::{OperationType, ScenarioStatus, Usage, Usd},
@@ -78,6 +81,9 @@ async fn every_access_costs_what_the_readme_says() {
     callers(&mut ledger).await;
     automations(&mut ledger).await;
     usage(&mut ledger).await;
+    scenarios(&mut ledger).await;
+    sheets(&mut ledger).await;
+    pulls(&mut ledger).await;
     receivers(&mut ledger).await;
     traces(&mut ledger).await;
     live(&mut ledger).await;
@@ -365,6 +371,107 @@ async fn usage(ledger: &mut Ledger) {
     ledger.took("usage of 20 scenarios over 20 days");
 }
 
+async fn scenarios(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    // Of one length, so that all rows are.
+    let begun = Timestamp::constant(1_795_253_400, 123_456_789);
+    let (id, slug) = (ClientId::new(), "harbour-inn".to_owned());
+    let client = Client { tenant, id, slug: slug.clone(), name: "Harbour Inn".into(), created_at: begun, revision: 0 };
+    ledger.prepared();
+    let both = table.transact().create(&client).create(&Slug { tenant, slug, client: id });
+    assert!(both.send().await.expect("it is made"));
+    ledger.took("make a client with its slug");
+
+    let run = |n: i64| Run {
+        tenant,
+        scenario: "418339".into(),
+        id: format!("da518adcd14b4b64ac6358823ccb80{n:02}"),
+        started_at: begun + SignedDuration::from_mins(n),
+        date: Date::constant(2026, 11, 21),
+        hour: 9,
+        status: RunStatus::Success,
+        operations: 10,
+        centicredits: Some(1_000),
+        transfer: 3_942,
+        duration_ms: Some(19_979),
+        cost: None,
+        origin: Origin::Reported,
+        trace: None,
+        revision: 0,
+        told_at: begun,
+    };
+    for n in 0..30 {
+        table.put(&run(n)).await.expect("a run");
+    }
+    for n in 0..100 {
+        let scenario = Scenario::heard_of(tenant, format!("{n:06}"), format!("Lead Processing {n:02}"), begun);
+        table.put(&scenario).await.expect("a scenario");
+    }
+    ledger.prepared();
+    let count = table.change(key::scenario_count(tenant)).or_new().set("tenant", tenant).add("scenarios", 1);
+    let count = count.when_at_most_or_missing("scenarios", MOST - 1);
+    let new = Scenario::heard_of(TenantId::new(), "418339".into(), "Intake".into(), begun);
+    assert!(table.transact().create(&new).change(count).send().await.expect("it is listed"));
+    ledger.took("list a new scenario, counted");
+    let at = |moment, id| key::runs_by_time(tenant, "418339", moment, id);
+    let (from, to) = (at(Timestamp::UNIX_EPOCH, ""), at(Timestamp::MAX, "\u{10ffff}"));
+    ledger.prepared();
+    let listed = table.list_index_newest(&from, &to, None, 25).await.expect("they are listed");
+    let keys: Vec<_> = listed.iter().map(Listed::key).collect();
+    let runs: Vec<Run> = table.find_all(&keys).await.expect("they are read");
+    assert_eq!(runs.len(), 25);
+    ledger.took("25 runs of a scenario, newest first");
+    table.list_all(&key::scenarios(tenant)).await.expect("they are read");
+    ledger.took("100 scenarios");
+    table.list_all(&key::all_unfolded(tenant)).await.expect("they are read");
+    ledger.took("days that have to be folded, none");
+}
+
+async fn sheets(ledger: &mut Ledger) {
+    let (table, tenant) = (ledger.table.clone(), TenantId::new());
+    let (owner, first) = (Owner::Client(ClientId::new()), Date::constant(2026, 11, 1));
+    let cell = Cell { operations: 1_234, centicredits: Some(123_450), succeeded: 120, failed: 3, ..Cell::default() };
+    let subject = |n: usize| Subject { operation_type: OperationType::Call, by_id: true, scenario: format!("{n:06}") };
+    let cells: BTreeMap<_, _> = (0..20).map(|n| (subject(n), cell.clone())).collect();
+    let days: Vec<Date> = first.series(1.day()).take(30).collect();
+    for date in &days {
+        let sheet = Sheet { tenant, owner, date: *date, nth: 0, cells: cells.clone(), told_at: None };
+        table.put(&DayTotal::of(&sheet)).await.expect("its totals");
+        table.put(&sheet).await.expect("a sheet");
+        let day = table.change(key::achieved(tenant, *date)).or_new().set("tenant", tenant).set("date", *date);
+        day.add("booking_confirmed", 1).send().await.expect("an achievement");
+    }
+    ledger.prepared();
+    table.list_all(&key::sheets(tenant, owner, first, days[29])).await.expect("they are read");
+    ledger.took("what 20 scenarios did on 30 days");
+    table.list_all(&key::day_totals(tenant, owner, first, days[29])).await.expect("they are read");
+    ledger.took("an owner's totals of 30 days");
+    table.list_all(&key::all_achieved(tenant, first, days[29])).await.expect("they are read");
+    ledger.took("what was achieved on 30 days");
+    table.list_all(&key::rates(tenant)).await.expect("they are read");
+    ledger.took("what credits cost");
+    table.list_all(&key::all_closed(tenant)).await.expect("they are read");
+    ledger.took("months that are closed, none");
+}
+
+async fn pulls(ledger: &mut Ledger) {
+    let (table, now) = (ledger.table.clone(), Timestamp::constant(1_795_253_400, 123_456_789));
+    for _ in 0..100 {
+        Pull::for_new_account(&table, TenantId::new(), now).send().await.expect("a pull");
+    }
+    ledger.prepared();
+    let due = table.list_index(&key::pulls(now), 100).await.expect("they are listed");
+    assert_eq!(due.len(), 100);
+    ledger.took("pulls that are due, 100");
+    let (tenant, until) = (due[0].tenant().expect("a tenant"), now + SignedDuration::from_secs(90));
+    let claim = table.change(key::make_pull(tenant)).set("busy_until", until.as_millisecond());
+    claim.index(Some(key::pulls(until))).when("gsi1sk", &due[0].place).send().await.expect("it is claimed");
+    ledger.took("claim one for a turn");
+    let put_down = table.change(key::make_pull(tenant)).set("failures", 1).when("revision", 1);
+    put_down.send().await.expect("it is put down");
+    ledger.took("put down a page of it");
+}
+
 async fn receivers(ledger: &mut Ledger) {
     let (table, now) = (ledger.table.clone(), Timestamp::now());
     let keyring = vault().keyring().await.expect("a keyring");
@@ -394,6 +501,7 @@ async fn receivers(ledger: &mut Ledger) {
         searched: 0,
         searched_at: None,
         untold: Vec::new(),
+        has_pull: true,
     };
     for _ in 0..100 {
         table.put(&account(TenantId::new())).await.expect("an account");

@@ -85,6 +85,7 @@ fn people_are_asked_for_their_token_everywhere_but_where_something_else_is_proof
             "GET /api/v1/crm-integration/oauth/callback/{provider}", // a state that is used once
             "GET /api/webhooks/booking-events",                      // an API key
             "POST /api/make-operations/sync",                        // an API key
+            "POST /api/make-operations/webhook",                     // an API key
             "POST /api/v1/activity",                                 // an API key
             "POST /api/v1/traces/{trace_id}/outcome",                // a signed link
             "POST /api/v1/webhook/automation/{id}",                  // a secret or a signature

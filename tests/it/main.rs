@@ -5,7 +5,9 @@
 #![cfg(test)]
 
 mod administration;
+mod alerts;
 mod automation;
+mod billing;
 mod bookings;
 mod completeness;
 mod crm;

@@ -67,9 +67,20 @@ impl World {
         self.sign_in(role).await
     }
 
-    /// The same, for whoever holds [`SIGN_INS`].
+    /// Somebody with that role who is limited to a client.
+    pub async fn of_client(&self, role: &str, client: &str) -> String {
+        let _others_may_too = SIGN_INS.read().await;
+        let user = self.person(role).await;
+        self.stack.token_with(&user, json!({ "custom:client": client })).await.expect("a token")
+    }
+
+    /// The same as [`Self::token`], for whoever holds [`SIGN_INS`].
     pub async fn sign_in(&self, role: &str) -> String {
-        let user = User {
+        self.person(role).await.id_token
+    }
+
+    async fn person(&self, role: &str) -> User {
+        let mut user = User {
             role: role.into(),
             team: Some("front-desk".into()),
             email: format!("{role}-{}@{}.example", NUMBER.fetch_add(1, Ordering::SeqCst), self.name),
@@ -77,7 +88,8 @@ impl World {
             id_token: String::new(),
         };
         self.people.add(&user, &self.tenant).await.expect("a person is added");
-        self.people.sign_in(&user).await.expect("the person signs in")
+        user.id_token = self.people.sign_in(&user).await.expect("the person signs in");
+        user
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

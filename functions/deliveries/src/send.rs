@@ -18,9 +18,11 @@ use shared::{
     delivery::{Delivery, GRACE, Job, State},
     egress::Egress,
     endpoint::Endpoint,
+    event::Form,
     id::{DeliveryId, EndpointId, TenantId},
     key,
     limit::{Drawn, Limits, Rate},
+    mail::Mail,
     metrics,
     queue::Queue,
     secrets::Vault,
@@ -37,6 +39,7 @@ pub struct Deps {
     queue: Queue,
     vault: Vault,
     egress: Egress,
+    mail: Mail,
     stage: String,
     public_url: String,
     limits: Limits,
@@ -50,20 +53,23 @@ pub struct Sender {
     pub stage: String,
     /// The address of our API, for links that come back; none where it is empty.
     pub public_url: String,
+    /// The way out by e-mail.
+    pub mail: Mail,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
         let queue = aws.queue("DELIVERY_QUEUE_URL")?;
-        let sender = Sender { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL") };
+        let sender = Sender { stage: aws.setting("STAGE"), public_url: aws.setting("PUBLIC_URL"), mail: aws.mail() };
         Ok(Self::new(aws.table()?, queue, aws.vault()?, aws.egress()?, sender))
     }
 
     /// With what it is given.
     pub fn new(table: Table, queue: Queue, vault: Vault, egress: Egress, sender: Sender) -> Self {
-        let Sender { stage, public_url } = sender;
-        Self { table, queue, vault, egress, stage, public_url, limits: Limits::default(), endpoints: Mutex::default() }
+        let Sender { stage, public_url, mail } = sender;
+        let (limits, endpoints) = (Limits::default(), Mutex::default());
+        Self { table, queue, vault, egress, mail, stage, public_url, limits, endpoints }
     }
 
     /// The endpoint, perhaps as it was a moment ago.
@@ -126,15 +132,23 @@ async fn deliver(deps: &Deps, tenant: TenantId, id: DeliveryId, attempts: u32, n
     if endpoint.state.parks() {
         return park(&deps.table, &delivery).await;
     }
-    let who = endpoint.id.to_string();
-    let rate = Rate::MAKE.slowed(endpoint.pace);
-    let pace = deps.limits.draw(&deps.table, tenant, &who, rate, now.as_millisecond());
-    if let Drawn::Wait(ms) = pace.await? {
+    if let Drawn::Wait(ms) = draw(deps, &endpoint, now).await? {
         return postpone(deps, &delivery, Duration::from_millis(ms.unsigned_abs()), now).await;
     }
     let span = tracing::info_span!("deliver", tenant.id = %tenant, delivery.id = %id, trace_id = %delivery.trace);
     attempt::make(deps, &delivery, &endpoint, attempt::due(&delivery), now).instrument(span).await?;
     Ok(())
+}
+
+/// Whether the endpoint may be sent one more. Anybody's address can be named, and in several endpoints: all e-mail of a tenant
+/// together has the pace of one.
+async fn draw(deps: &Deps, endpoint: &Endpoint, now: Timestamp) -> Result<Drawn> {
+    let draw =
+        async |who: &str, rate| deps.limits.draw(&deps.table, endpoint.tenant, who, rate, now.as_millisecond()).await;
+    match endpoint.form {
+        Form::Email => draw("mail", Rate::MAIL).await,
+        _ => draw(&endpoint.id.to_string(), Rate::MAKE.slowed(endpoint.pace)).await,
+    }
 }
 
 /// The delivery, if it still waits for this very attempt. A stale reading is read again before it is believed.

@@ -12,6 +12,7 @@ use shared::{
     http::{Call, Reply},
     id::TenantId,
     idempotency,
+    mail::is_mailto,
     secrets::{Keyring, Vault},
     table::Table,
 };
@@ -32,12 +33,15 @@ pub struct Deps {
     pub vault: Vault,
     /// The guard of the way out.
     pub egress: Egress,
+    /// Whether this installation sends e-mail.
+    pub mails: bool,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()? })
+        let mails = aws.sends_mail();
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()?, mails })
     }
 }
 
@@ -46,7 +50,8 @@ impl Deps {
 pub struct NewEndpoint {
     /// What people call it, 1 to 100 characters.
     name: String,
-    /// Its address: https, port 443, on the public internet. It is stored encrypted and never shown again.
+    /// Its address: https, port 443, on the public internet; or `mailto:` and 1 to 10 addresses of e-mail, separated by
+    /// commas, where this installation sends e-mail. It is stored encrypted and never shown again.
     #[schema(value_type = String, example = "https://hook.eu1.make.com/…")]
     url: SecretString,
     /// Read from the address; not a field of the body.
@@ -56,11 +61,13 @@ pub struct NewEndpoint {
     /// Where a Make.com webhook is protected by an API key: that key, sent as `x-make-apikey`.
     #[schema(value_type = Option<String>)]
     make_api_key: Option<SecretString>,
-    /// The types of event that it wants; `booking.*` for all that begin so. All booking events, unless given.
+    /// The types of event that it wants; `booking.*` for all that begin so. All booking events, unless given. An address of
+    /// e-mail may have `alert.*`, `alert.opened` and `alert.resolved`, and has the first unless given.
     #[schema(value_type = Option<Vec<String>>)]
     event_types: Vec<String>,
     /// The form in which it is told: `1` as the booking events document has it, `2` in the envelope of Standard Webhooks
-    /// (`type`, `timestamp`, and version 1 as `data`). `1` unless given.
+    /// (`type`, `timestamp`, and version 1 as `data`), `slack` for an incoming webhook of Slack, `teams` for a workflow of
+    /// Microsoft Teams, `email` for an address of e-mail and for nothing else. `1` unless given, or `email`.
     #[schema(value_type = Option<Form>)]
     payload_version: Form,
     /// For how many days the log of its settled deliveries is kept: 1 to 365, 30 unless given.
@@ -76,7 +83,8 @@ pub struct EndpointMade {
     signing_secret: String,
 }
 
-/// Makes an endpoint. What is sent to it is signed as Standard Webhooks says, with the secret of this answer.
+/// Makes an endpoint. What is sent to it is signed as Standard Webhooks says, with the secret of this answer; an e-mail is
+/// not, and bears the id of its delivery as `X-Crossdock-Id`.
 ///
 /// For owners. An endpoint begins to receive with the next event. 409: the tenant has 20 endpoints already.
 #[utoipa::path(
@@ -89,7 +97,7 @@ pub struct EndpointMade {
 )]
 pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let person = deps.gate.person(&call, Role::Owner).await?.of_whole_tenant()?;
-    let new = NewEndpoint::read(&call, &deps.egress)?;
+    let new = NewEndpoint::read(deps, &call)?;
     let keyring = deps.vault.keyring().await?;
 
     let Person { tenant, subject, .. } = person;
@@ -130,16 +138,22 @@ async fn store(table: &Table, endpoint: &Endpoint) -> Result<()> {
 }
 
 impl NewEndpoint {
-    fn read(call: &Call, egress: &Egress) -> Result<Self> {
+    fn read(deps: &Deps, call: &Call) -> Result<Self> {
         let mut body = call.fields()?;
         let name: Option<String> = body.required("name");
         let url: Option<SecretString> = body.required("url");
+        let is_mail = url.as_ref().is_some_and(|url| is_mailto(url.expose_secret()));
+        let (all, form) = match is_mail {
+            true => (vec!["alert.*".to_owned()], Form::Email),
+            false => (vec!["booking.*".to_owned(), "booking_event.*".to_owned()], Form::default()),
+        };
         let make_api_key: Option<SecretString> = body.optional("make_api_key");
-        let event_types = body.or("event_types", vec!["booking.*".to_owned(), "booking_event.*".to_owned()]);
-        let payload_version = body.or("payload_version", Form::default());
+        let event_types = body.or("event_types", all);
+        let payload_version = body.or("payload_version", form);
         let retention_days = body.or("retention_days", 30);
         rules::name(&mut body, name.as_ref());
-        let host = rules::url(&mut body, egress, url.as_ref());
+        let host = rules::url(&mut body, &deps.egress, deps.mails, url.as_ref());
+        rules::fits_address(&mut body, is_mail, payload_version, make_api_key.as_ref(), event_types.as_ref());
         rules::make_key(&mut body, make_api_key.as_ref());
         rules::event_types(&mut body, event_types.as_ref());
         rules::retention_days(&mut body, retention_days);

@@ -4,7 +4,9 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::{
     egress::{self, Egress},
     endpoint::is_make_key,
+    event::Form,
     http::Fields,
+    mail::{Recipients, is_mailto},
 };
 
 /// Notes what is wrong with a name.
@@ -15,14 +17,39 @@ pub fn name(body: &mut Fields, name: Option<&String>) {
     }
 }
 
-/// Notes what is wrong with an address, or says its host.
-pub fn url(body: &mut Fields, egress: &Egress, url: Option<&SecretString>) -> Option<String> {
-    match egress.check(url?.expose_secret()) {
-        Ok(url) => Some(egress::host(&url)),
-        Err(why) => {
-            body.fault("url", why.to_string());
-            None
-        }
+/// What an endpoint of e-mail may want: it can name anybody's address, and nobody is to be flooded.
+const NOTICES: [&str; 3] = ["alert.*", "alert.opened", "alert.resolved"];
+
+/// Notes what is wrong with an address, or says its host; of an address of e-mail, the domains.
+pub fn url(body: &mut Fields, egress: &Egress, mails: bool, url: Option<&SecretString>) -> Option<String> {
+    let url = url?.expose_secret();
+    let host = match is_mailto(url) {
+        true if !mails => Err("cannot be an address of e-mail: this installation sends none".to_owned()),
+        true => Recipients::read(url).map(|to| to.domains()).map_err(|why| why.to_string()),
+        false => egress.check(url).map(|url| egress::host(&url)).map_err(|why| why.to_string()),
+    };
+    host.map_err(|why| body.fault("url", why)).ok()
+}
+
+/// Notes what one of e-mail cannot have, and what only such a one can.
+pub fn fits_address(
+    body: &mut Fields,
+    is_mail: bool,
+    form: Option<Form>,
+    make_key: Option<&SecretString>,
+    event_types: Option<&Vec<String>>,
+) {
+    if form.is_some_and(|form| (form == Form::Email) != is_mail) {
+        body.fault("payload_version", "is `email` where the url begins with mailto: and nowhere else");
+    }
+    if is_mail && make_key.is_some() {
+        body.fault("make_api_key", "is for webhooks; the url is an address of e-mail");
+    }
+    if is_mail && event_types.is_some_and(|types| !types.iter().all(|wanted| NOTICES.contains(&wanted.as_str()))) {
+        body.fault(
+            "event_types",
+            "can be alert.*, alert.opened and alert.resolved where the url is an address of e-mail",
+        );
     }
 }
 

@@ -18,11 +18,12 @@ pub struct EndpointView {
     id: EndpointId,
     /// Its name.
     name: String,
-    /// The host of its address.
+    /// The host of its address; of addresses of e-mail, their domains.
     host: String,
     /// The types of event that it wants.
     event_types: Vec<String>,
-    /// The form in which it is told: `1` as the booking events document has it, `2` in the envelope of Standard Webhooks.
+    /// The form in which it is told: `1` as the booking events document has it, `2` in the envelope of Standard Webhooks,
+    /// `slack`, `teams`, `email`.
     payload_version: Form,
     /// For how many days the log of its settled deliveries is kept.
     retention_days: u16,

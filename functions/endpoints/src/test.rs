@@ -10,23 +10,27 @@ use shared::{
     delivery::{Verdict, judge},
     egress::{Answer, Egress, Silence},
     endpoint::{Endpoint, is_target},
-    event::{Content, Context, Event, Origin},
+    event::{Content, Context, Event, Form, Origin},
     gate::{Gate, Person, Role},
     http::{Call, Reply},
-    id::{EndpointId, EventId, TenantId},
+    id::{AlertId, EndpointId, EventId},
     idempotency, key,
     limit::{Limits, Rate},
+    mail::Mail,
     secrets::Vault,
     table::{Row, Table},
 };
 use utoipa::ToSchema;
 
-use deliveries::post::{self, Message};
+use deliveries::post::{self, Message, Ways};
 
 /// The type of a test event. No event of a business has it.
 pub const TESTED: &str = "crossdock.test";
 /// So many tests of one endpoint a minute.
 const RATE: Rate = Rate { burst: 10, period_ms: 60_000, fails_open: false };
+/// Of one of e-mail so many an hour, and so many of a tenant's together: anybody's address can be named, and then another's.
+const MAIL_RATE: Rate = Rate { burst: 5, period_ms: 3_600_000, fails_open: false };
+const TENANT_MAIL_RATE: Rate = Rate { burst: 20, ..MAIL_RATE };
 /// So much of an answer is shown.
 const SHOWN: usize = 1_000;
 
@@ -40,6 +44,8 @@ pub struct Deps {
     pub vault: Vault,
     /// The guarded way out.
     pub egress: Egress,
+    /// The way out by e-mail.
+    pub mail: Mail,
     /// The environment that events name.
     pub stage: String,
     /// How many tests are left.
@@ -54,6 +60,7 @@ impl Deps {
             table: aws.table()?,
             vault: aws.vault()?,
             egress: aws.egress()?,
+            mail: aws.mail(),
             stage: aws.setting("STAGE"),
             limits: Limits::default(),
         })
@@ -81,12 +88,12 @@ pub struct Tested {
 
 /// Sends one test event of the type `crossdock.test` to an endpoint, whatever its state, as a delivery would be sent:
 /// signed, with its key, in its own form. The event is a made-up booking, every id of which begins with `test-`; for an
-/// automation's own endpoint a made-up execution.
+/// automation's own endpoint a made-up execution, for an address of e-mail a made-up alert.
 ///
 /// The answer is that of `testMakeWebhook` in the booking events document, without an envelope: 200 whatever came of it, and
 /// `success` says whether the receiver has taken it.
 ///
-/// For owners; 10 a minute. It is no delivery: it is not logged, not tried again, and says nothing of the endpoint's health.
+/// For owners; 10 a minute, to an address of e-mail 5 an hour and 20 of a tenant. It is no delivery: it is not logged, not tried again, and says nothing of the endpoint's health.
 #[utoipa::path(
     post,
     path = "/api/v1/endpoints/{id}/test",
@@ -105,20 +112,28 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 
 async fn send(deps: &Deps, call: &Call, owner: &Person, id: EndpointId) -> Result<Reply> {
     let endpoint = deps.table.get(key::endpoint(owner.tenant, id)).await?;
-    limit(deps, call, owner.tenant, id).await?;
+    limit(deps, call, &endpoint).await?;
     let event = event(&deps.table, call, &endpoint).await?;
     let body = event.body(endpoint.form, &deps.stage, &Context::default(), None)?;
 
     let keyring = deps.vault.keyring().await?;
     let message = Message { id: &event.id.to_string(), trace: event.trace, body };
-    let answer = post::once(&keyring, &deps.egress, &endpoint, message, call.now).await?;
+    let ways = Ways { egress: &deps.egress, mail: &deps.mail };
+    let answer = post::once(&keyring, ways, &endpoint, message, call.now).await?;
 
     Ok(Reply::plain(Tested::of(event.id, answer)))
 }
 
-async fn limit(deps: &Deps, call: &Call, tenant: TenantId, id: EndpointId) -> Result<()> {
-    let now = call.now.as_millisecond();
-    deps.limits.draw(&deps.table, tenant, &format!("test {id}"), RATE, now).await?.passed()
+async fn limit(deps: &Deps, call: &Call, endpoint: &Endpoint) -> Result<()> {
+    let draw = async |who: &str, rate| {
+        deps.limits.draw(&deps.table, endpoint.tenant, who, rate, call.now.as_millisecond()).await?.passed()
+    };
+    let who = format!("test {}", endpoint.id);
+    if endpoint.form != Form::Email {
+        return draw(&who, RATE).await;
+    }
+    draw(&who, MAIL_RATE).await?;
+    draw("tests by e-mail", TENANT_MAIL_RATE).await
 }
 
 async fn event(table: &Table, call: &Call, endpoint: &Endpoint) -> Result<Event> {
@@ -132,6 +147,7 @@ async fn event(table: &Table, call: &Call, endpoint: &Endpoint) -> Result<Event>
             template: automation.template,
             data: json!({ "test": true }).to_string(),
         },
+        None if endpoint.form == Form::Email => alert(),
         None => booking(call.now),
     };
     Ok(Event {
@@ -150,6 +166,19 @@ async fn event(table: &Table, call: &Call, endpoint: &Endpoint) -> Result<Event>
 async fn automation_of(table: &Table, endpoint: &Endpoint) -> Result<Option<Automation>> {
     let all = table.list_all(&key::automations(endpoint.tenant)).await?;
     Ok(all.into_iter().find(|automation| automation.endpoint == Some(endpoint.id)))
+}
+
+/// An alert about nothing: what an address of e-mail gets.
+fn alert() -> Content {
+    Content::Alert {
+        alert: AlertId::new(),
+        title: "A test: nothing is wrong".into(),
+        facts: vec![
+            ("Scenario".into(), "a made-up one".into()),
+            ("Why".into(), "somebody has tried this address".into()),
+        ],
+        data: json!({ "test": true }).to_string(),
+    }
 }
 
 /// A booking event with all that one can carry, so that whoever builds the receiver sees every field.

@@ -1,6 +1,6 @@
 //! `PATCH /api/v1/endpoints/{id}`: changes what people have set of an endpoint.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use shared::{
     Error, Result,
@@ -12,6 +12,7 @@ use shared::{
     http::{Call, Fields, Reply},
     id::EndpointId,
     key,
+    mail::is_mailto,
     secrets::Vault,
     table::{Row, Table},
 };
@@ -32,12 +33,15 @@ pub struct Deps {
     pub vault: Vault,
     /// The guard of the way out.
     pub egress: Egress,
+    /// Whether this installation sends e-mail.
+    pub mails: bool,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()? })
+        let mails = aws.sends_mail();
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()?, mails })
     }
 }
 
@@ -47,7 +51,7 @@ impl Deps {
 pub struct Changes {
     /// What people call it, 1 to 100 characters.
     name: Option<String>,
-    /// Its address: https, port 443, on the public internet.
+    /// Its address: https, port 443, on the public internet; or `mailto:` and addresses, of one that has such an address.
     #[schema(value_type = Option<String>)]
     url: Option<SecretString>,
     /// Read from the address; not a field of the body.
@@ -59,7 +63,7 @@ pub struct Changes {
     make_api_key: Option<Option<SecretString>>,
     /// The types of event that it wants; `booking.*` for all that begin so.
     event_types: Option<Vec<String>>,
-    /// The form in which it is told.
+    /// The form in which it is told; `email` of an address of e-mail, and of nothing else.
     payload_version: Option<Form>,
     /// For how many days the log of its settled deliveries is kept: holds for deliveries to come.
     #[schema(minimum = 1, maximum = 365)]
@@ -70,7 +74,8 @@ pub struct Changes {
 /// is held is tried at its new address by its next probe; `enable` opens it at once.
 ///
 /// For owners. `If-Match` names the version that was seen: 428 without it, 412 where somebody has changed it since. An
-/// automation's own endpoint keeps its address and wants no types of event.
+/// automation's own endpoint keeps its address and wants no types of event. A webhook does not become an address of e-mail,
+/// nor the other way round.
 #[utoipa::path(
     patch,
     path = "/api/v1/endpoints/{id}",
@@ -88,7 +93,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
     let id: EndpointId = call.part("id", Endpoint::KIND)?;
     let endpoint = deps.table.get(key::endpoint(tenant, id)).await?;
     call.seen()?.includes(&endpoint.etag())?;
-    let changes = Changes::read(call.fields()?, &deps.egress, id)?;
+    let changes = Changes::read(call.fields()?, deps, &endpoint)?;
 
     let changed = write(deps, &endpoint, changes).await?;
 
@@ -128,7 +133,7 @@ async fn write(deps: &Deps, endpoint: &Endpoint, changes: Changes) -> Result<End
 }
 
 impl Changes {
-    fn read(mut body: Fields, egress: &Egress, id: EndpointId) -> Result<Self> {
+    fn read(mut body: Fields, deps: &Deps, endpoint: &Endpoint) -> Result<Self> {
         let name = given(&mut body, "name");
         let url = given(&mut body, "url");
         let make_api_key: Option<Option<SecretString>> = body.change("make_api_key");
@@ -136,11 +141,17 @@ impl Changes {
         let payload_version = given(&mut body, "payload_version");
         let retention_days = given(&mut body, "retention_days");
         rules::name(&mut body, name.as_ref());
-        let host = rules::url(&mut body, egress, url.as_ref());
-        rules::make_key(&mut body, make_api_key.as_ref().and_then(Option::as_ref));
+        let host = rules::url(&mut body, &deps.egress, deps.mails, url.as_ref());
+        let is_mail = endpoint.form == Form::Email;
+        if url.as_ref().is_some_and(|url: &SecretString| is_mailto(url.expose_secret()) != is_mail) {
+            body.fault("url", "cannot lead from a webhook to e-mail, or back: make another endpoint");
+        }
+        let new_key = make_api_key.as_ref().and_then(Option::as_ref);
+        rules::fits_address(&mut body, is_mail, payload_version, new_key, event_types.as_ref());
+        rules::make_key(&mut body, new_key);
         rules::event_types(&mut body, event_types.as_ref());
         rules::retention_days(&mut body, retention_days);
-        if is_target(id) {
+        if is_target(endpoint.id) {
             for (field, given) in [("url", url.is_some()), ("event_types", event_types.is_some())] {
                 if given {
                     body.fault(field, "cannot be changed: this endpoint belongs to an automation");

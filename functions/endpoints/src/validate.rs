@@ -13,6 +13,7 @@ use shared::{
     http::{Call, Reply},
     id::EndpointId,
     key,
+    mail::{Recipients, is_mailto},
     make::is_hook_host,
     receiver::{Receiver, Severity},
     secrets::Vault,
@@ -21,7 +22,7 @@ use shared::{
 use utoipa::ToSchema;
 
 /// The types of event that there are.
-pub const KNOWN: [&str; 13] = [
+pub const KNOWN: [&str; 15] = [
     "booking.created",
     "booking.updated",
     "booking.deleted",
@@ -35,6 +36,8 @@ pub const KNOWN: [&str; 13] = [
     "provider.updated",
     "provider.deleted",
     EXECUTED,
+    "alert.opened",
+    "alert.resolved",
 ];
 /// A rotation that lasts longer than this from now is worth a word.
 const LONG: SignedDuration = SignedDuration::from_hours(24);
@@ -49,12 +52,15 @@ pub struct Deps {
     pub vault: Vault,
     /// The guard of the way out.
     pub egress: Egress,
+    /// Whether this installation sends e-mail.
+    pub mails: bool,
 }
 
 impl Deps {
     /// What the function is wired with.
     pub fn wire(aws: &Aws) -> Result<Self, Missing> {
-        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()? })
+        let mails = aws.sends_mail();
+        Ok(Self { gate: aws.gate()?, table: aws.table()?, vault: aws.vault()?, egress: aws.egress()?, mails })
     }
 }
 
@@ -84,7 +90,8 @@ pub struct Remark {
 
 /// Looks at the configuration of an endpoint, by its row and by its host's name. Nothing is sent to it.
 ///
-/// For supervisors and above. Errors: `url_not_allowed`, `host_unknown`, `no_known_event_type`, `disabled`, `held`.
+/// For supervisors and above. Errors: `url_not_allowed`, `host_unknown`, `no_mail_sent`, `no_known_event_type`, `disabled`,
+/// `held`.
 /// Warnings: `not_a_make_hook`, `event_type_unknown`, `no_make_api_key`, `degraded`, `slowed`, `secret_in_rotation`.
 /// What is known of its receiver is named as there: `scenario_off`, `queue_filling`, ….
 #[utoipa::path(
@@ -125,6 +132,10 @@ impl Validation {
         let keyring = deps.vault.keyring().await?;
         let (tenant, id) = (endpoint.tenant.to_string(), endpoint.id.to_string());
         let address = keyring.open(Endpoint::place(&tenant, &id, "url"), &endpoint.url)?;
+        if is_mailto(address.expose_secret()) {
+            self.recipients(deps, address.expose_secret());
+            return Ok(());
+        }
         let url = match deps.egress.check(address.expose_secret()) {
             Ok(url) => url,
             Err(why) => {
@@ -149,6 +160,19 @@ impl Validation {
             );
         }
         Ok(())
+    }
+
+    /// Whether a domain takes mail is not asked: that says a record of it which a connection does not read. A test does.
+    fn recipients(&mut self, deps: &Deps, address: &str) {
+        if let Err(why) = Recipients::read(address) {
+            self.error("url_not_allowed", format!("its address {why}"));
+        }
+        if !deps.mails {
+            self.error(
+                "no_mail_sent",
+                "this installation sends no e-mail: what is due waits until its operator changes that",
+            );
+        }
     }
 
     fn event_types(&mut self, endpoint: &Endpoint) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use shared::{
-    Result,
+    Result, achievement,
     booking::{self, Subjects},
     boot::{Aws, Changed, Missing},
     event::Event,
@@ -101,14 +101,21 @@ async fn keep(table: &Table, events: &[Event]) -> Result<()> {
     stream::iter(kept).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// What can never be kept must not cost the event its numbers.
+/// What can never be kept or counted must not cost the event its numbers.
 async fn keep_one(table: &Table, event: &Event) -> Result<()> {
-    match booking::keep(table, event).await {
+    but_for_good(booking::keep(table, event).await, event, "its row was not kept")?;
+    // Here, because a stream has two readers at most (docs.aws.amazon.com, DynamoDB Streams): deliveries are the other.
+    but_for_good(achievement::count(table, event).await, event, "it was not counted as achieved")
+}
+
+/// The outcome, but for a failure that trying again would not mend: that one is logged.
+fn but_for_good(outcome: Result<()>, event: &Event, what: &str) -> Result<()> {
+    match outcome {
         Err(error) if !error.is_transient() => {
-            tracing::error!(tenant.id = %event.tenant, event.id = %event.id, trace_id = %event.trace, error = ?error, "an event's row was not kept: {error}");
+            tracing::error!(tenant.id = %event.tenant, event.id = %event.id, trace_id = %event.trace, error = ?error, "of an event {what}: {error}");
             Ok(())
         }
-        kept => kept,
+        outcome => outcome,
     }
 }
 

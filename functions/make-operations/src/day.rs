@@ -3,6 +3,11 @@
 use jiff::{Timestamp, civil::Date};
 use shared::tenant::Zone;
 
+/// Nothing is asked for of a day before.
+pub const FIRST: Date = jiff::civil::date(1970, 1, 1);
+/// So many days back something may be told of a day: as far as runs are kept ([`shared::run::KEEP`]).
+pub const BACK: i32 = 400;
+
 /// Exactly `YYYY-MM-DD`, and a day that exists.
 pub fn read(text: &str) -> Option<Date> {
     let shape = text.len() == 10

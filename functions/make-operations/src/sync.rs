@@ -1,9 +1,8 @@
 //! `POST /api/make-operations/sync`: what scenarios used on a day, stored in place of what was known of it.
 
-mod clients;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
@@ -22,8 +21,7 @@ use shared::{
     usage::{OperationType, ScenarioStatus, Usage},
 };
 
-use crate::day;
-use clients::Clients;
+use crate::{clients::Clients, day, ledger};
 
 /// A transaction takes so many writes.
 const AT_ONCE: usize = 100;
@@ -71,8 +69,8 @@ pub struct NewRow {
     scenario_id: Option<String>,
     /// `general` unless given.
     operation_type: Option<OperationType>,
-    /// `YYYY-MM-DD`, at most tomorrow in the tenant's time zone.
-    #[schema(example = "2025-01-22", format = Date)]
+    /// `YYYY-MM-DD`, at most 400 days back and at most tomorrow in the tenant's time zone.
+    #[schema(example = "2026-11-20", format = Date)]
     date: String,
     /// A whole number, 0 unless given.
     #[schema(example = 150)]
@@ -139,7 +137,7 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         let raw = rows::of_body(&call)?;
         deps.gate.batch(&call, &machine, Rate::BATCHES, raw.len()).await?;
         let rows = checked(&deps.table, &raw, machine.tenant, call.now).await?;
-        store(&deps.table, &rows).await?;
+        store(&deps.table, machine.tenant, &rows, call.now).await?;
         Ok(Reply::plain(told(rows.len())))
     })
     .await
@@ -148,9 +146,9 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
 /// Every row of the body, or all that is wrong with any of them.
 async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timestamp) -> Result<Vec<Usage>> {
     let today = day::today(&tenant::zone(table, tenant).await?, now);
-    let latest = today.saturating_add(1.day());
+    let days = today.saturating_sub(day::BACK.days())..=today.saturating_add(1.day());
     let mut read: Vec<rows::Read> =
-        raw.iter().enumerate().map(|(n, raw)| rows::read(raw, n, tenant, latest, now)).collect();
+        raw.iter().enumerate().map(|(n, raw)| rows::read(raw, n, tenant, &days, now)).collect();
     let clients = Clients::find(table, tenant, read.iter().map(|row| &row.client)).await?;
 
     let mut faults: Vec<Fault> = Vec::new();
@@ -158,7 +156,7 @@ async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timest
     let mut places = HashMap::new();
     for (n, row) in read.iter_mut().enumerate() {
         faults.append(&mut row.faults);
-        let client = clients.resolve(&row.client, n, &mut faults);
+        let client = clients.resolve(&row.client, &format!("/operations/{n}"), &mut faults);
         if let (Some(mut usage), Some(client)) = (row.usage.take(), client) {
             usage.client = client;
             match places.insert((usage.client, usage.date, usage.subject()), n) {
@@ -173,7 +171,10 @@ async fn checked(table: &Table, raw: &[&RawValue], tenant: TenantId, now: Timest
     if faults.is_empty() { Ok(good) } else { Err(Error::Invalid(faults)) }
 }
 
-async fn store(table: &Table, rows: &[Usage]) -> Result<()> {
+async fn store(table: &Table, tenant: TenantId, rows: &[Usage], now: Timestamp) -> Result<()> {
+    for date in rows.iter().map(|row| row.date).collect::<BTreeSet<_>>() {
+        ledger::note(table, tenant, date, now).await?;
+    }
     for some in rows.chunks(AT_ONCE) {
         some.iter().fold(table.transact(), |writes, row| writes.put(row)).send().await?;
     }

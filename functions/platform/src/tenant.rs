@@ -72,6 +72,7 @@ pub async fn handle(table: &Table, new: NewTenant) -> Result<Begun> {
             slug: client.slug,
             name: client.name,
             created_at: now,
+            revision: 0,
         })
         .collect();
 

@@ -21,7 +21,7 @@ use shared::{
     boot::{Aws, Missing, Tick},
     egress::Egress,
     key,
-    make::{Account, api::Api},
+    make::{Account, api::Api, pull::Pull},
     metrics,
     queue::Queue,
     secrets::{Keyring, Vault},
@@ -168,6 +168,7 @@ pub async fn run(deps: &Deps, now: Timestamp, budget: Duration) -> Result<Watche
 async fn one(deps: &Deps, keyring: Option<&Keyring>, listed: Listed, now: Timestamp) -> Option<Result<Looked>> {
     let look = async {
         let Some(account) = claim(&deps.table, &listed, now).await? else { return Ok(None) };
+        pull(&deps.table, &account, now).await;
         match timeout(SHARE, look::at(deps, keyring, &account, now)).await {
             Ok(looked) => looked.map(Some),
             Err(late) => Err(Error::unavailable("a look at Make.com", late)),
@@ -186,4 +187,20 @@ async fn claim(table: &Table, listed: &Listed, now: Timestamp) -> Result<Option<
     let next = now + INTERVAL;
     let account = table.change(key::make_account(tenant)).set("next_at", next).index(Some(key::watched(next)));
     account.when("gsi1sk", &listed.place).send().await
+}
+
+/// Makes a pull of what scenarios did due, once, for an account that was given before there were pulls. It does not keep
+/// the look; what fails is done by the next one.
+async fn pull(table: &Table, account: &Account, now: Timestamp) {
+    if account.has_pull || account.ended_at.is_some() {
+        return;
+    }
+    let made = async {
+        Pull::for_known_account(table, account.tenant, now).write().await?;
+        let change = table.change(key::make_account(account.tenant)).set("has_pull", true);
+        change.when("revision", account.revision).write().await
+    };
+    if let Err(error) = made.await {
+        tracing::warn!(tenant.id = %account.tenant, error = ?error, "a pull was not made due: {error}");
+    }
 }

@@ -154,7 +154,7 @@ pub fn of(story: &Story) -> Vec<Moment> {
 fn accepted(event: &Event) -> Moment {
     let automation_id = match &event.content {
         Content::Automation { automation, .. } => Some(*automation),
-        Content::Booking { .. } => None,
+        Content::Booking { .. } | Content::Alert { .. } => None,
     };
     Moment {
         at: event.accepted_at,

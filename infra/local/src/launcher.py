@@ -111,12 +111,28 @@ def keep_streams():
     dynamodb.get_state, dynamodb.load_persisted_state = save_with_streams, load_with_streams
 
 
+def name_senders():
+    """Whoever sends an e-mail needs the right to do so as its sender. The emulator asks for it on
+    every resource at once, which no policy that names one can give."""
+    from ministack.core import iam_actions
+
+    named = iam_actions._ses_v2_resource_arn
+
+    def named_by_sender(method, path, body, region, account_id):
+        sender = iam_actions._safe_json_field(body, "FromEmailAddress")
+        if path.rstrip("/").endswith("/outbound-emails") and sender:
+            return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+        return named(method, path, body, region, account_id)
+
+    iam_actions._ses_v2_resource_arn = named_by_sender
+
+
 def main():
     # Whoever starts the next emulator on this state waits for it.
     lock = open(os.path.join(os.path.dirname(__file__), "emulator.lock"), "w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     threading.Thread(target=follow_parent, daemon=True).start()
-    for extra in (report_invocations, answer_at_once, keep_streams):
+    for extra in (report_invocations, answer_at_once, keep_streams, name_senders):
         try:
             extra()
         except Exception as missing:

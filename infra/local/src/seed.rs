@@ -129,6 +129,15 @@ impl Secrets {
     }
 }
 
+/// The sender of notices by e-mail. What is sent shows the emulator at `/_ministack/ses/messages`.
+pub const MAIL_FROM: &str = "alerts@crossdock.example";
+
+/// Has SES know the sender. The emulator believes that the address is ours.
+pub async fn verify_sender(sdk: &SdkConfig) -> Result<()> {
+    let identity = aws_sdk_sesv2::Client::new(sdk).create_email_identity().email_identity(MAIL_FROM);
+    identity.send().await.context("cannot make the sender of e-mail known").map(drop)
+}
+
 /// Where the stack answers, for what is seeded through its own API.
 pub struct Addresses<'a> {
     /// The HTTP API.

@@ -226,6 +226,7 @@ impl Stack {
         servers.spawn(standin::serve(sockets.standin));
 
         secrets.publish(&sdk, &deployed).await?;
+        seed::verify_sender(&sdk).await?;
         let tenants = progress
             .step("Demo tenants", async |_| {
                 let addresses = Addresses { api: &api_url, receiver: &receiver_url, cron_secret: &secrets.cron_secret };
@@ -334,6 +335,7 @@ impl Sockets {
             ("AwsEndpointUrl", emulator.to_owned()),
             ("EgressAllow", standin.clone()),
             ("VendorOrigin", standin),
+            ("MailFrom", seed::MAIL_FROM.to_owned()),
             // curl keeps no cookies: on this machine its sign-ins are taken as they come.
             ("OAuthUnknownBrowser", "admit".to_owned()),
             ("CaBundle", python.ca_bundle()?.to_string_lossy().into_owned()),

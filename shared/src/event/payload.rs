@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{Content, Event};
+use super::{Content, Event, message::Message};
 use crate::{
     booking::{BOOKING_EVENTS, BOOKINGS, CLIENTS, PROVIDERS},
     error::{Error, Result},
@@ -34,6 +34,15 @@ pub enum Form {
     /// The envelope that Standard Webhooks advises: `type`, `timestamp`, and version 1 as `data`.
     #[serde(rename = "2")]
     Standard,
+    /// A message that an incoming webhook of Slack takes.
+    #[serde(rename = "slack")]
+    Slack,
+    /// A card that a workflow of Microsoft Teams takes.
+    #[serde(rename = "teams")]
+    Teams,
+    /// An e-mail of plain text: of endpoints whose address is one of e-mail, and of no others.
+    #[serde(rename = "email")]
+    Email,
 }
 
 impl Event {
@@ -69,16 +78,24 @@ impl Event {
                 told.put("automation", &json!({ "id": automation, "template_id": template }))?;
                 told.put_text("data", Some(data))?;
             }
+            Content::Alert { alert, title, data, .. } => {
+                told.put("alert_id", alert)?;
+                told.put("title", title)?;
+                told.put_text("alert", Some(data))?;
+            }
         }
         told.whole()
     }
 
     /// The body in the form that an endpoint has chosen.
     pub fn body(&self, form: Form, environment: &str, known: &Context, outcome_url: Option<&str>) -> Result<String> {
-        let payload = self.payload(environment, known, outcome_url)?;
         match form {
-            Form::Document => Ok(payload),
+            Form::Slack => Ok(Message::of(self).slack()),
+            Form::Teams => Ok(Message::of(self).teams()),
+            Form::Email => serde_json::to_string(&Message::of(self).email()).map_err(broken),
+            Form::Document => self.payload(environment, known, outcome_url),
             Form::Standard => {
+                let payload = self.payload(environment, known, outcome_url)?;
                 let mut told = Told::default();
                 told.put("type", &self.event_type)?;
                 told.put("timestamp", &self.time())?;

@@ -21,13 +21,13 @@ use crate::{
     error::{Error, Result},
     id::TenantId,
     limit::{Drawn, Limits, Rate},
-    make::Zone,
+    make::{Place, Zone},
     table::Table,
 };
 
 mod rows;
 
-pub use rows::{Hook, License, Organization, Scenario, Team};
+pub use rows::{Hook, License, LogRow, Organization, Scenario, Scheduling, Team, Used};
 
 /// The least that any plan with an API may ask a minute (Core; developers.make.com, rate limiting).
 pub const LEAST_LIMIT: u32 = 60;
@@ -43,6 +43,10 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Rows a page, and the most pages of one list.
 const PAGE: usize = 100;
 const PAGES: usize = 100;
+/// Rows a page of a log, where Make.com does not say how many it gives (what it gives unless asked).
+const LOG_PAGE: usize = 50;
+/// The longest place in a log that is believed.
+const LONGEST_PLACE: usize = 300;
 
 /// The way to Make's API. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +63,32 @@ pub struct Caller {
     token: SecretString,
     rate: Rate,
     asked: AtomicU32,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Rows<T> {
+    /// Those that can be read.
+    pub rows: Vec<T>,
+    /// How many there were.
+    pub told: usize,
+    /// There may be more behind them.
+    pub more: bool,
+}
+
+/// A page of a scenario's log.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// Those that can be read.
+    pub rows: Vec<LogRow>,
+    /// How many there were.
+    pub told: usize,
+    /// The place of the last one.
+    pub last: Option<String>,
+    /// Whether they go back in time, as they are asked to.
+    pub latest_first: bool,
+    /// There may be more behind them.
+    pub more: bool,
 }
 
 /// Why there is no answer that can be used.
@@ -150,7 +180,7 @@ impl Api {
     /// The webhooks of a team. Make.com has no pages of these.
     pub async fn hooks(&self, caller: &Caller, team: u64) -> Result<Vec<Hook>, Failure> {
         let mut answer = self.get(caller, "/hooks", &[("teamId", team.to_string())]).await?;
-        rows(answer.get_mut("hooks").map(Value::take))
+        rows(caller, "/hooks", answer.get_mut("hooks").map(Value::take))
     }
 
     /// Whether a webhook is attached to a scenario, asked of the webhook itself.
@@ -167,6 +197,73 @@ impl Api {
         self.pages(caller, "/scenarios", "scenarios", &query).await
     }
 
+    /// A page of all scenarios of an organisation or a team, by their numbers.
+    pub async fn scenarios_from(&self, caller: &Caller, place: Place, offset: u32) -> Result<Rows<Scenario>, Failure> {
+        // Exactly one of the two, or Make.com refuses.
+        let mut query = vec![match place {
+            Place::Organization(id) => ("organizationId", id.to_string()),
+            Place::Team(id) => ("teamId", id.to_string()),
+        }];
+        query.extend(Scenario::COLUMNS.iter().map(|column| ("cols[]", (*column).to_owned())));
+        query.extend([("pg[sortBy]", "id".to_owned()), ("pg[sortDir]", "asc".to_owned())]);
+        query.extend([("pg[offset]", offset.to_string()), ("pg[limit]", PAGE.to_string())]);
+        let mut answer = self.get(caller, "/scenarios", &query).await?;
+        let whole = page_size(&answer, PAGE, PAGE);
+        let list = answer.get_mut("scenarios").map(Value::take);
+        let told = list.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        Ok(Rows { rows: rows(caller, "/scenarios", list)?, told, more: told >= whole })
+    }
+
+    /// What a scenario used on each of the last days, cut in the organisation's time zone: otherwise Make.com cuts them in
+    /// that of the token's owner.
+    pub async fn usage(&self, caller: &Caller, scenario: u64) -> Result<Vec<Used>, Failure> {
+        let query = [("organizationTimezone", "true".to_owned())];
+        let path = format!("/scenarios/{scenario}/usage");
+        let mut answer = self.get(caller, &path, &query).await?;
+        rows(caller, &path, answer.get_mut("data").map(Value::take))
+    }
+
+    /// A page of a scenario's log behind a place, the latest rows first; between two times, where they are given. Make.com
+    /// describes them as milliseconds and shows them as seconds, so an answer may reach beyond them, or hold nothing.
+    pub async fn log(
+        &self,
+        caller: &Caller,
+        scenario: u64,
+        between: Option<(Timestamp, Timestamp)>,
+        behind: Option<&str>,
+    ) -> Result<LogPage, Failure> {
+        let mut query = vec![("pg[limit]", PAGE.to_string()), ("pg[sortDir]", "desc".to_owned())];
+        if let Some((from, to)) = between {
+            query.push(("from", from.as_millisecond().to_string()));
+            query.push(("to", to.as_millisecond().to_string()));
+        }
+        query.extend(behind.map(|last| ("pg[last]", last.to_owned())));
+        let path = format!("/scenarios/{scenario}/logs");
+        let mut answer = self.get(caller, &path, &query).await?;
+        let whole = page_size(&answer, PAGE, LOG_PAGE);
+        let list = answer.get_mut("scenarioLogs").map(Value::take);
+        let told = list.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let (told_in_all, more) = (told.len(), told.len() >= whole);
+        let [first, last] = [told.first(), told.last()].map(|row| {
+            let place = row.and_then(|row| row.get("imtId")?.as_str()).map(ToOwned::to_owned);
+            place.filter(|place| (1..=LONGEST_PLACE).contains(&place.len()))
+        });
+        if more && last.is_none() {
+            return Err(Failure::Odd("a row of the log has no place in it".into()));
+        }
+        let latest_first = moment(first.as_deref()) >= moment(last.as_deref());
+        if let (Some(behind), Some(last)) = (behind, last.as_deref())
+            && (if latest_first {
+                moment(Some(last)) >= moment(Some(behind))
+            } else {
+                moment(Some(last)) <= moment(Some(behind))
+            })
+        {
+            return Err(Failure::Odd("a page of the log came again".into()));
+        }
+        Ok(LogPage { rows: rows(caller, &path, list)?, told: told_in_all, last, latest_first, more })
+    }
+
     /// All rows of a list. There is no link to the next page: the last one is not full.
     async fn pages<T: DeserializeOwned>(
         &self,
@@ -181,7 +278,7 @@ impl Api {
             let mut answer = self.get(caller, path, &[query, &paged].concat()).await?;
             let found = answer.get_mut(list).map(Value::take);
             let full = found.as_ref().and_then(Value::as_array).map_or(0, Vec::len) == PAGE;
-            all.extend(rows(found)?);
+            all.extend(rows(caller, path, found)?);
             if !full {
                 break;
             }
@@ -248,6 +345,20 @@ fn read(outcome: Result<Answered, Silence>) -> Result<Value, Failure> {
     }
 }
 
+/// The place of a row in a log begins with milliseconds.
+fn moment(place: Option<&str>) -> Option<(u64, &str)> {
+    let place = place?;
+    let digits = place.split('_').next().unwrap_or_default();
+    Some((digits.parse().unwrap_or_default(), place))
+}
+
+/// How many rows make a full page: as many as were asked for, unless Make.com gives fewer, and says so in `pg` or not at
+/// all.
+fn page_size(answer: &Value, asked: usize, unsaid: usize) -> usize {
+    let told = answer.pointer("/pg/limit").and_then(Value::as_u64).and_then(|told| usize::try_from(told).ok());
+    told.unwrap_or(unsaid).clamp(1, asked)
+}
+
 /// The text of an error: `detail` is the better one, `suberrors` say what exactly.
 fn said(body: &str) -> Option<String> {
     let error: Value = serde_json::from_str(body).ok()?;
@@ -271,12 +382,13 @@ fn one<T: DeserializeOwned>(value: Option<Value>) -> Result<T, Failure> {
 }
 
 /// The rows of a list. One that cannot be read does not hide the others.
-fn rows<T: DeserializeOwned>(list: Option<Value>) -> Result<Vec<T>, Failure> {
+fn rows<T: DeserializeOwned>(caller: &Caller, path: &str, list: Option<Value>) -> Result<Vec<T>, Failure> {
     let Some(Value::Array(list)) = list else { return Err(Failure::Odd("there is no list in it".into())) };
     let told = list.len();
     let rows: Vec<T> = list.into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect();
     if rows.len() < told {
-        tracing::warn!(rows = told - rows.len(), "rows of Make.com were of another form, and passed over");
+        let passed_over = told - rows.len();
+        tracing::warn!(tenant.id = %caller.tenant, path, rows = passed_over, "rows of Make.com were of another form, and passed over");
     }
     Ok(rows)
 }

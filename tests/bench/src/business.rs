@@ -42,6 +42,7 @@ impl Business {
             table: cloud.table.clone(),
             vault: cloud.vault.clone(),
             egress: cloud.egress.clone(),
+            mails: false,
         };
         let mut made_endpoints = Vec::new();
         for n in 0..endpoints {

@@ -97,6 +97,7 @@ impl Desk {
             table: aside.clone(),
             vault: vault(),
             egress: egress.clone(),
+            mails: false,
         };
         let wanted = json!({ "name": "Make", "url": format!("{origin}/hook") });
         let (status, made) = told(create::handle(&deps, person(tenant, Role::Owner).posting(&wanted)).await);
@@ -104,7 +105,11 @@ impl Desk {
             return Err(format!("no endpoint: {status} {made}").into());
         }
         let (queue, kept) = Queue::kept();
-        let sender = send::Sender { stage: "dev".into(), public_url: "https://api.example.com".into() };
+        let sender = send::Sender {
+            stage: "dev".into(),
+            public_url: "https://api.example.com".into(),
+            ..send::Sender::default()
+        };
         let pump = Pump { table: table.clone().consistent(), sockets: Sockets::kept().0, stage: "dev".into() };
         Ok(Self {
             key: api_key(&aside, tenant).await,

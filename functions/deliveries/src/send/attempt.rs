@@ -19,7 +19,7 @@ use shared::{
 };
 
 use super::{Deps, health};
-use crate::post::{self, Message};
+use crate::post::{self, Message, Ways};
 
 /// Makes an attempt. What it came to.
 pub async fn make(
@@ -71,7 +71,8 @@ async fn post(deps: &Deps, delivery: &Delivery, endpoint: &Endpoint, now: Timest
     let outcome_url = outcome::link(&keyring, &deps.public_url, delivery)?;
     let body = event.body(endpoint.form, &deps.stage, &known, outcome_url.as_deref())?;
     let id = delivery.id.to_string();
-    post::once(&keyring, &deps.egress, endpoint, Message { id: &id, trace: delivery.trace, body }, now).await
+    let ways = Ways { egress: &deps.egress, mail: &deps.mail };
+    post::once(&keyring, ways, endpoint, Message { id: &id, trace: delivery.trace, body }, now).await
 }
 
 async fn event(deps: &Deps, delivery: &Delivery) -> Result<Event> {

@@ -8,6 +8,7 @@ mod cost;
 mod health_of_endpoints;
 mod jobs;
 mod log;
+mod mail;
 mod replay;
 mod route;
 mod send;

@@ -58,6 +58,7 @@ impl World {
             table: table.clone(),
             vault: vault(),
             egress: egress.clone(),
+            mails: false,
         };
         let call = person(tenant, Role::Owner).posting(&json!({
             "name": "Make",

@@ -7,6 +7,7 @@ mod disable;
 mod enable;
 mod get;
 mod list;
+mod mail;
 mod rotate_secret;
 mod test;
 mod update;

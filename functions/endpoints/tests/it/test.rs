@@ -10,17 +10,21 @@ use shared::{
     key,
     limit::Limits,
     sign,
-    testing::{nobody, person, stranger, told, vault},
+    testing::{self, nobody, person, stranger, told, vault},
 };
 
 use crate::{HOOK, KEY, Made, World};
 
-fn deps(world: &World) -> Deps {
+/// Where SES listens.
+pub const SES: &str = "/email.us-east-1.amazonaws.com";
+
+pub fn deps(world: &World) -> Deps {
     Deps {
         gate: world.gate(),
         table: world.table.clone(),
         vault: vault(),
         egress: world.egress.clone(),
+        mail: testing::mail(&world.receiver.url(SES)),
         stage: "test".into(),
         limits: Limits::default(),
     }

@@ -11,8 +11,14 @@ use shared::{
 
 use crate::{HOOK, KEY, World, etag, pointers};
 
-async fn update(world: &World, call: Call, id: EndpointId) -> (u16, Value) {
-    let deps = Deps { gate: world.gate(), table: world.table.clone(), vault: vault(), egress: world.egress.clone() };
+pub async fn update(world: &World, call: Call, id: EndpointId) -> (u16, Value) {
+    let deps = Deps {
+        gate: world.gate(),
+        table: world.table.clone(),
+        vault: vault(),
+        egress: world.egress.clone(),
+        mails: true,
+    };
     told(update::handle(&deps, call.with_part("id", id)).await)
 }
 

@@ -73,7 +73,13 @@ impl World {
 
     /// What making one needs.
     pub fn creating(&self) -> create::Deps {
-        create::Deps { gate: self.gate(), table: self.table.clone(), vault: vault(), egress: self.egress.clone() }
+        create::Deps {
+            gate: self.gate(),
+            table: self.table.clone(),
+            vault: vault(),
+            egress: self.egress.clone(),
+            mails: true,
+        }
     }
 
     /// What making one answers.

@@ -17,13 +17,13 @@ async fn what_an_event_and_its_followers_cost() {
 
     units.take();
     world.follow(&first).await.unwrap();
-    assert_eq!(units.take(), (13.0, 8.0), "an event in five channels that nobody follows");
+    assert_eq!(units.take(), (13.0, 9.0), "an event in five channels that nobody follows");
 
     world.owner("c1").await;
     world.owner_says("c1", subscribe("tenant", 3)).await;
     units.take();
     world.follow(&second).await.unwrap();
-    assert_eq!(units.take(), (15.0, 8.0), "with one who follows: a push is two more");
+    assert_eq!(units.take(), (15.0, 9.0), "with one who follows: a push is two more");
 
     world.owner_says("c1", json!({ "action": "ping" })).await;
     units.take();

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod achieved;
 mod authorize;
 mod batch;
 mod connect;

@@ -4,7 +4,8 @@ use jiff::{ToSpan, civil::Date};
 use shared::{
     Result,
     http::{Call, Fields},
-    usage::{OperationType, Usage},
+    sheet::Subject,
+    usage::OperationType,
 };
 
 use crate::day;
@@ -24,6 +25,21 @@ pub struct Question {
     pub client: Option<Wanted>,
     operation_type: Option<OperationType>,
     scenario_id: Option<String>,
+    /// Whether the equally long window before is told, too.
+    pub compare: bool,
+    /// In which form.
+    pub format: Format,
+}
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = UsageFormat)]
+pub enum Format {
+    /// All metrics.
+    Json,
+    /// A line for each scenario, type and day.
+    Csv,
 }
 
 /// A client, as the caller names it.
@@ -42,16 +58,33 @@ impl Question {
         let range = range(&mut query, today);
         let operation_type = query.optional("operation_type");
         let scenario_id = query.optional("scenario_id");
+        let compare = query.parsed("compare").unwrap_or(true);
+        let format = query.or("format", Format::Json);
         query.build(|| {
             let (from, to) = range?;
-            Some(Self { from, to, client, operation_type, scenario_id })
+            Some(Self { from, to, client, operation_type, scenario_id, compare, format: format? })
         })
     }
 
-    /// Whether a row of the range is asked for.
-    pub fn wants(&self, row: &Usage) -> bool {
-        self.operation_type.is_none_or(|wanted| row.operation_type == wanted)
-            && self.scenario_id.as_ref().is_none_or(|wanted| row.scenario_id.as_ref() == Some(wanted))
+    /// Whether a cell of the range is asked for.
+    pub fn wants(&self, subject: &Subject) -> bool {
+        self.wants_type(subject.operation_type)
+            && self.scenario_id.as_ref().is_none_or(|wanted| subject.by_id && subject.scenario == *wanted)
+    }
+
+    /// Whether a type of operation is asked for.
+    pub fn wants_type(&self, operation_type: OperationType) -> bool {
+        self.operation_type.is_none_or(|wanted| wanted == operation_type)
+    }
+
+    /// Whether totals by type cannot answer it.
+    pub fn is_of_one_scenario(&self) -> bool {
+        self.scenario_id.is_some()
+    }
+
+    /// The equally long window before.
+    pub fn before(&self) -> (Date, Date) {
+        (before(self.from, self.days()), before(self.from, 1))
     }
 
     /// The types of operation that are asked for.
@@ -110,6 +143,10 @@ fn date(query: &mut Fields, name: &str) -> Result<Option<Date>, ()> {
 }
 
 fn within(query: &mut Fields, from: Date, to: Date) -> Option<(Date, Date)> {
+    if from < day::FIRST {
+        query.fault("start_date", "lies before 1970");
+        return None;
+    }
     if from > to {
         query.fault("start_date", "lies after end_date");
         return None;

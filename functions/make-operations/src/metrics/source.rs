@@ -5,16 +5,17 @@ use shared::{
     gate::{Person, Role},
     id::{ClientId, TenantId},
     key,
+    scenario::Owner,
     table::{Row, Table},
     tenant::{Client, is_slug},
 };
 
 use super::question::{Question, Wanted};
 
-/// A client, or the company.
+/// A client, the company, or what is mapped to nobody yet.
 pub struct Source {
-    /// The client; none for the company.
-    pub client: Option<ClientId>,
+    /// Which of the three.
+    pub owner: Owner,
     /// Its slug.
     pub slug: Option<String>,
     /// Its name.
@@ -23,11 +24,14 @@ pub struct Source {
 
 impl From<Client> for Source {
     fn from(client: Client) -> Self {
-        Self { client: Some(client.id), slug: Some(client.slug), name: Some(client.name) }
+        Self { owner: Owner::Client(client.id), slug: Some(client.slug), name: Some(client.name) }
     }
 }
 
-const COMPANY: Source = Source { client: None, slug: None, name: None };
+const OURS: [Source; 2] = [
+    Source { owner: Owner::Company, slug: None, name: None },
+    Source { owner: Owner::Unmapped, slug: None, name: None },
+];
 
 /// What the person asks for and may see. A client that is not its own answers like one that does not exist.
 pub async fn all(table: &Table, person: &Person, question: &Question) -> Result<Vec<Source>> {
@@ -42,9 +46,9 @@ pub async fn all(table: &Table, person: &Person, question: &Question) -> Result<
             Ok(vec![client.into()])
         }
         (None, None) => {
-            let company = (person.role >= Role::Supervisor).then_some(COMPANY);
+            let ours = OURS.into_iter().filter(|_| person.role >= Role::Supervisor);
             let clients = table.list_all(&key::clients(person.tenant)).await?;
-            Ok(company.into_iter().chain(clients.into_iter().map(Source::from)).collect())
+            Ok(ours.chain(clients.into_iter().map(Source::from)).collect())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A tenant with two clients, and what tests send.
 
 use jiff::{Timestamp, ToSpan, civil::Date};
-use make_operations::{metrics, sync};
+use make_operations::{fold::Folder, metrics, sync};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::{
@@ -65,6 +65,16 @@ impl World {
     pub async fn store(&self, rows: Value) {
         let (status, answer) = self.send(self.posting(rows)).await;
         assert_eq!(status, 200, "{answer}");
+        self.fold().await;
+    }
+
+    /// Folds what has to be, as the schedule does.
+    pub async fn fold(&self) {
+        let table = self.table.clone().consistent();
+        let folder = Folder::of(&table, self.tenant).await.unwrap();
+        for note in table.list_all(&key::all_unfolded(self.tenant)).await.unwrap() {
+            folder.fold(&note, now() + 1.hour()).await.unwrap();
+        }
     }
 
     /// What a person is answered.
@@ -93,6 +103,7 @@ async fn client(table: &Table, tenant: TenantId, slug: &str) -> ClientId {
         slug: slug.into(),
         name: slug.to_uppercase(),
         created_at: Timestamp::now(),
+        revision: 0,
     };
     table.put(&client).await.unwrap();
     let slug = Slug { tenant, slug: slug.into(), client: client.id };

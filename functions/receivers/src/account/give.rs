@@ -1,6 +1,7 @@
 //! `PUT /api/v1/make/account`: gives the account at Make.com whose webhooks are watched.
 
 use http::header;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::{
@@ -13,9 +14,10 @@ use shared::{
     make::{
         Account, HOOKS, ORGANIZATIONS, Place, SCENARIOS, TEAMS, Zone,
         api::{Api, Caller, Failure},
+        pull::Pull,
     },
     secrets::{Vault, fingerprint},
-    table::{Created, Table},
+    table::Table,
 };
 use utoipa::ToSchema;
 
@@ -64,7 +66,7 @@ pub struct NewAccount {
 ///
 /// For owners. To replace an account, `If-Match` names the version that was seen: 428 without it, 412 where somebody has
 /// changed it since. Webhooks are looked at with the next run, within two minutes, whenever that was done last: given again as
-/// it is, the account is due at once.
+/// it is, the account is due at once. What scenarios did is read at once.
 #[utoipa::path(
     put,
     path = "/api/v1/make/account",
@@ -113,20 +115,23 @@ pub async fn handle(deps: &Deps, call: Call) -> Result<Reply> {
         searched: 0,
         searched_at: None,
         untold: former.map(|former| former.untold.clone()).unwrap_or_default(),
+        has_pull: true,
     };
-    store(&deps.table, before.as_ref(), &account).await?;
+    store(&deps.table, before.as_ref(), &account, call.now).await?;
 
     let shown = MakeAccount::from(&account);
     let reply = if former.is_some() { Reply::ok(shown) } else { Reply::created(shown) };
     Ok(reply.header(header::ETAG, account.etag()))
 }
 
-async fn store(table: &Table, before: Option<&Account>, account: &Account) -> Result<()> {
-    let stored = match before {
-        Some(before) => table.replace(account, "revision", before.revision).await?,
-        None => matches!(table.create(account).await?, Created::New),
+/// With the pull that reads at once what it shows.
+async fn store(table: &Table, before: Option<&Account>, account: &Account, now: Timestamp) -> Result<()> {
+    let writes = match before {
+        Some(before) => table.transact().replace(account, "revision", before.revision),
+        None => table.transact().create(account),
     };
-    if stored { Ok(()) } else { Err(Error::Stale) }
+    let pull = Pull::for_new_account(table, account.tenant, now);
+    if writes.change(pull).send().await? { Ok(()) } else { Err(Error::Stale) }
 }
 
 /// An account to be given, found good as far as that can be told without Make.com.

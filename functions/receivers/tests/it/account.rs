@@ -11,6 +11,8 @@ use shared::{
     endpoint::State,
     gate::Role,
     http::Reply,
+    key,
+    make::pull::{Pull, State as PullState},
     testing::{nobody, person, person_with, stranger, told},
 };
 
@@ -41,6 +43,31 @@ async fn an_account_is_tried_and_shown_without_its_token() {
     for text in [shown.to_string(), stored] {
         assert!(!text.contains(&world.customer.token), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_account_from_before_there_were_pulls_gets_one_with_its_next_look_and_once() {
+    let mut world = World::watched().await;
+    let pull = key::make_pull(world.tenant);
+    let before = world.table.change(key::make_account(world.tenant)).remove("has_pull");
+    assert!(before.write().await.unwrap());
+    world.table.delete(pull.clone()).await.unwrap();
+    let now = world.now;
+    world.look_well().await;
+
+    let made: Pull = world.table.get(pull.clone()).await.unwrap();
+    assert_eq!((made.state, made.due_at, made.revision), (PullState::Running, made.since, 0));
+    assert!(now <= made.since && made.since < world.now, "at once");
+    let due = world.table.list_index(&key::pulls(world.now), 10).await.unwrap();
+    assert_eq!(due.iter().filter_map(|due| due.tenant()).collect::<Vec<_>>(), [world.tenant]);
+    assert!(world.account().await.unwrap().has_pull);
+
+    // One that there is stays as it is, whoever made it.
+    let before = world.table.change(key::make_account(world.tenant)).remove("has_pull");
+    assert!(before.write().await.unwrap());
+    world.look_well().await;
+    let stays: Pull = world.table.get(pull).await.unwrap();
+    assert_eq!((stays.due_at, stays.since), (made.due_at, made.since));
 }
 
 #[tokio::test]
@@ -222,4 +249,28 @@ async fn only_owners_of_the_tenant_have_to_do_with_it() {
         assert_eq!(told(give::handle(&world.give_deps(), call).await).0, 403);
     }
     assert_eq!(world.shown().await.0, 200);
+}
+
+#[tokio::test]
+async fn an_account_that_is_given_makes_a_pull_due_at_once() {
+    let mut world = World::new().await;
+    world.given().await;
+    let first = world.table.get(key::make_pull(world.tenant)).await.unwrap();
+    assert_eq!((first.due_at, first.since, first.revision, first.work), (world.now, world.now, 1, None));
+
+    world.now += SignedDuration::from_hours(1);
+    let (status, _) = world.give(json!({ "organization_id": world.customer.organization_id, "team_id": null })).await;
+
+    assert_eq!(status, 200);
+    let second = world.table.get(key::make_pull(world.tenant)).await.unwrap();
+    assert_eq!((second.due_at, second.since, second.revision), (world.now, world.now, 2));
+    let due = world.table.list_index(&key::pulls(world.now), 10).await.unwrap();
+    assert_eq!(due.len(), 1);
+
+    let stale = world
+        .owner()
+        .posting(&json!({ "zone": ZONE, "token": world.customer.token, "team_id": world.customer.team_id }));
+    let (status, _) = told(give::handle(&world.give_deps(), stale.with_header("if-match", "\"0.0\"")).await);
+    assert_eq!(status, 412);
+    assert_eq!(world.table.get(key::make_pull(world.tenant)).await.unwrap().revision, 2, "neither, or both");
 }

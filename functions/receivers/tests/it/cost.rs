@@ -26,7 +26,7 @@ async fn a_look_costs_what_the_readme_says() {
     world.look_well().await;
 
     assert_eq!((world.requests().await.len(), units.take()), (2, (7.0, 2.0)));
-    assert_eq!(given, (4, (7.0, 2.0)));
+    assert_eq!(given, (4, (11.0, 2.0)));
 }
 
 #[tokio::test]

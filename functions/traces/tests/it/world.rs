@@ -70,8 +70,13 @@ impl World {
 
     /// A new endpoint at the receiver, and its secret.
     pub async fn endpoint(&self, name: &str, hook: &str) -> (EndpointId, String) {
-        let deps =
-            create::Deps { gate: self.gate(), table: self.table.clone(), vault: vault(), egress: self.egress.clone() };
+        let deps = create::Deps {
+            gate: self.gate(),
+            table: self.table.clone(),
+            vault: vault(),
+            egress: self.egress.clone(),
+            mails: false,
+        };
         let body = json!({ "name": name, "url": self.receiver.url(hook) });
         let call = person(self.tenant, Role::Owner).at(self.now).posting(&body);
         let (status, answer) = told(create::handle(&deps, call).await);
@@ -129,7 +134,7 @@ impl World {
 
     /// What a function that sends has, when it has just started.
     pub fn sender(&self) -> send::Deps {
-        let sender = Sender { stage: "test".into(), public_url: PUBLIC_URL.into() };
+        let sender = Sender { stage: "test".into(), public_url: PUBLIC_URL.into(), ..Sender::default() };
         send::Deps::new(self.table.clone(), self.queue.clone(), vault(), self.egress.clone(), sender)
     }
 

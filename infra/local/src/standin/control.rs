@@ -69,6 +69,7 @@ pub(super) fn description() -> MethodRouter<Arc<World>> {
                 "PUT /_control/hooks": { "path": "/hook.eu1.make.com/{udid}", "api_keys": [], "limit": { "requests": 300, "per_ms": 10_000 } },
                 "POST /_control/make/{zone}/accounts": { "udid": "a hook's", "token": "uuid", "scopes": [], "api_limit": 60, "queue_limit": 667 },
                 "PUT /_control/make/{zone}/{what}": { "what": "tokens | organizations | teams | scenarios | hooks", "id": 1, "isActive": false },
+                "DELETE /_control/make/{zone}/scenarios/{id}": "deletes it with its log",
                 "POST /_control/make/{zone}/scenarios/{id}/runs": [{ "timestamp": "2026-11-20T04:35:44.497Z", "status": 1, "operations": 10, "centicredits": 1_000 }],
                 "POST /_control/make/{zone}/scenarios/{id}/dlqs": ["a reason"],
                 "GET /_control/supabase/{project}": "its rows in numbers, and what became of its webhooks",

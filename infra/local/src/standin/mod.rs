@@ -29,10 +29,12 @@ mod faults;
 mod hubspot;
 mod make;
 mod make_api;
+mod notices;
 mod oauth;
 mod path;
 mod record;
 mod salesforce;
+mod ses;
 mod supabase;
 #[cfg(test)]
 mod testing;
@@ -117,6 +119,10 @@ impl Vendors {
             self.hubspot.answer(call, now)
         } else if dynamics::plays(host) {
             self.dynamics.answer(call, now)
+        } else if notices::plays(host) {
+            notices::answer(call)
+        } else if ses::plays(host) {
+            ses::answer(call)
         } else {
             Answer::text(StatusCode::NOT_FOUND, "No vendor with this host is played here")
         }

@@ -1,6 +1,7 @@
 //! What Make.com shows. Counters come as numbers or as text, names in mixed casing, and columns are left out: what is
 //! not told is not known.
 
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -92,11 +93,85 @@ pub struct Scenario {
     /// Runs that ended incomplete and wait for somebody.
     #[serde(default, deserialize_with = "count")]
     pub dlq_count: Option<u64>,
+    /// Its team.
+    #[serde(default, deserialize_with = "count")]
+    pub team_id: Option<u64>,
+    /// What starts it.
+    #[serde(default, deserialize_with = "scheduling")]
+    pub scheduling: Option<Scheduling>,
+}
+
+/// What starts a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Scheduling {
+    /// `immediately`, `indefinitely`, `once`, `daily`, `weekly`, `monthly`, `yearly` or `on-demand`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Seconds between its runs, where it runs indefinitely.
+    #[serde(default, deserialize_with = "count")]
+    pub interval: Option<u64>,
 }
 
 impl Scenario {
     /// What is asked for: the default is less.
-    pub const COLUMNS: [&'static str; 7] = ["id", "name", "isActive", "isPaused", "isinvalid", "islinked", "dlqCount"];
+    pub const COLUMNS: [&'static str; 9] =
+        ["id", "name", "isActive", "isPaused", "isinvalid", "islinked", "dlqCount", "teamId", "scheduling"];
+}
+
+/// What a scenario used on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Used {
+    /// The day, in the organisation's time zone.
+    pub date: Date,
+    /// Operations.
+    #[serde(default, deserialize_with = "count")]
+    pub operations: Option<u64>,
+    /// Hundredths of a credit.
+    #[serde(default, deserialize_with = "count")]
+    pub centicredits: Option<u64>,
+    /// Bytes.
+    #[serde(default, deserialize_with = "count")]
+    pub data_transfer: Option<u64>,
+}
+
+/// A row of a scenario's log. Not every one is a run: changes of the scenario stand there, too.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogRow {
+    /// Its place, by which the log is read on.
+    #[serde(default, deserialize_with = "text")]
+    pub imt_id: Option<String>,
+    /// The run's id.
+    #[serde(default, deserialize_with = "text")]
+    pub id: Option<String>,
+    /// When.
+    pub timestamp: Timestamp,
+    /// 0 pending, 1 success, 2 success with warnings, 3 failed; none for what is no run. A row that says it in another way
+    /// is of another form.
+    #[serde(default, deserialize_with = "status")]
+    pub status: Option<u64>,
+    /// Milliseconds.
+    #[serde(default, deserialize_with = "count")]
+    pub duration: Option<u64>,
+    /// Operations.
+    #[serde(default, deserialize_with = "count")]
+    pub operations: Option<u64>,
+    /// Hundredths of a credit.
+    #[serde(default, deserialize_with = "count")]
+    pub centicredits: Option<u64>,
+    /// Bytes.
+    #[serde(default, deserialize_with = "count")]
+    pub transfer: Option<u64>,
+}
+
+/// What starts a scenario: as such, or as JSON in a text.
+fn scheduling<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Scheduling>, D::Error> {
+    let told = match Value::deserialize(given)? {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),
+        told => told,
+    };
+    Ok(serde_json::from_value(told).ok())
 }
 
 /// A whole number, as a number or as text.
@@ -106,6 +181,27 @@ fn count<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     })
+}
+
+/// A text, as such or as a number.
+fn text<'de, D: Deserializer<'de>>(given: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(given)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// How a run stands. What is said and not understood is not the same as nothing.
+fn status<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
+    let told = Value::deserialize(given)?;
+    if told.is_null() {
+        return Ok(None);
+    }
+    match count(told) {
+        Ok(Some(status)) => Ok(Some(status)),
+        _ => Err(serde::de::Error::custom("a status is a number")),
+    }
 }
 
 /// Yes or no, as such, as a number or as text.
@@ -136,6 +232,39 @@ mod tests {
         .unwrap();
         assert_eq!((hook.queue_count, hook.queue_limit), (Some(12), Some(667)));
         assert_eq!((hook.enabled, hook.gone, hook.scenario_id), (Some(true), Some(false), None));
+    }
+
+    #[test]
+    fn a_row_of_a_log_counts_in_numbers_or_in_text() {
+        let row: LogRow = serde_json::from_value(json!({
+            "imtId": "1795230184497_scenario.418339.auto.da51", "id": "da51", "type": "auto", "status": "1",
+            "duration": 19_979, "operations": "10", "centicredits": 1_000, "transfer": "3942", "authorId": null,
+            "timestamp": "2026-11-20T04:35:44.497Z",
+        }))
+        .unwrap();
+        assert_eq!((row.status, row.operations, row.centicredits), (Some(1), Some(10), Some(1_000)));
+        assert_eq!((row.duration, row.transfer), (Some(19_979), Some(3_942)));
+    }
+
+    #[test]
+    fn a_row_of_a_log_that_says_how_it_ended_in_other_words_is_of_another_form() {
+        let row = |status| json!({ "imtId": 7, "id": 8, "status": status, "timestamp": "2026-11-20T04:35:44.497Z" });
+        let read: LogRow = serde_json::from_value(row(json!(null))).unwrap();
+        assert_eq!((read.status, read.id.as_deref(), read.imt_id.as_deref()), (None, Some("8"), Some("7")));
+        for other in [json!("success"), json!(-1), json!({})] {
+            assert!(serde_json::from_value::<LogRow>(row(other)).is_err());
+        }
+    }
+
+    #[test]
+    fn what_starts_a_scenario_is_read_in_both_forms() {
+        let read =
+            |scheduling| -> Scenario { serde_json::from_value(json!({ "id": 1, "scheduling": scheduling })).unwrap() };
+        let every = Some(Scheduling { kind: "indefinitely".into(), interval: Some(900) });
+        assert_eq!(read(json!({ "type": "indefinitely", "interval": 900 })).scheduling, every);
+        assert_eq!(read(json!(r#"{"type":"indefinitely","interval":"900"}"#)).scheduling, every);
+        assert_eq!(read(json!("whenever")).scheduling, None);
+        assert_eq!(read(json!({ "type": "immediately" })).scheduling.unwrap().interval, None);
     }
 
     #[test]

@@ -46,10 +46,16 @@ impl Control {
         self.make_put(zone, "organizations", with_id(id, said)).await
     }
 
-    /// Adds runs to a scenario's log and to what it used.
+    /// Adds runs to a scenario's log and to what it used; one whose `id` is known takes the place of the earlier one.
     pub async fn add_runs(&self, zone: &str, scenario: u64, runs: &[MakeRun]) -> Result<()> {
         let url = self.control(&format!("make/{zone}/scenarios/{scenario}/runs"), &[]);
         done(self.http.post(url).json(runs)).await.map(drop)
+    }
+
+    /// Deletes a scenario with its log.
+    pub async fn delete_scenario(&self, zone: &str, id: u64) -> Result<()> {
+        let url = self.control(&format!("make/{zone}/scenarios/{id}"), &[]);
+        done(self.http.delete(url)).await.map(drop)
     }
 
     /// Adds incomplete executions to a scenario, one for each reason.

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     response::{IntoResponse, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/hooks", get(hooks).put(set_hook))
         .route("/make/{zone}/accounts", post(account))
         .route("/make/{zone}/{what}", put(set))
+        .route("/make/{zone}/scenarios/{id}", delete(delete_scenario))
         .route("/make/{zone}/scenarios/{id}/runs", post(add_runs))
         .route("/make/{zone}/scenarios/{id}/dlqs", post(add_dlqs))
 }
@@ -65,6 +66,14 @@ async fn add_runs(
 ) -> Result<StatusCode, Misunderstood> {
     let runs: Vec<MakeRun> = understood(&body)?;
     held(&world.vendors).make_api.add_runs(&zone, id, runs).map_err(Misunderstood)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_scenario(
+    State(world): State<Arc<World>>,
+    Path((zone, id)): Path<(String, u64)>,
+) -> Result<StatusCode, Misunderstood> {
+    held(&world.vendors).make_api.delete_scenario(&zone, id).map_err(Misunderstood)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

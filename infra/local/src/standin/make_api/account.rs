@@ -150,6 +150,15 @@ impl MakeApi {
         Ok(())
     }
 
+    /// Deletes a scenario with its log. Its hook stays without one.
+    pub(in crate::standin) fn delete_scenario(&mut self, zone: &str, id: u64) -> Result<(), String> {
+        let there = self.zones.get_mut(zone).ok_or("nothing is set up in this zone")?;
+        there.scenarios.remove(&id).ok_or("there is no such scenario")?;
+        there.runs.remove(&id);
+        there.dlqs.remove(&id);
+        Ok(())
+    }
+
     /// Adds incomplete executions to a scenario.
     pub(in crate::standin) fn add_dlqs(&mut self, zone: &str, id: u64, reasons: &[String]) -> Result<(), String> {
         let there = self.zones.get_mut(zone).ok_or("nothing is set up in this zone")?;

@@ -126,7 +126,11 @@ impl<'a> Reader<'a> {
             [id, "usage"] => {
                 let id = number_in(self.find_scenario(id)?, "id").unwrap_or_default();
                 let organization = self.zone.organization_of_scenario(id).unwrap_or_default();
-                self.usage(organization, |scenario| scenario == id)
+                let mut used = self.usage(organization, |scenario| scenario == id)?;
+                if self.zone.scenarios.get(&id).is_some_and(|it| is(it, "countersAsText")) {
+                    used["data"].as_array_mut().into_iter().flatten().for_each(|row| *row = in_text(row.take()));
+                }
+                Ok(used)
             }
             [id, "logs"] => self.logs(self.find_scenario(id)?),
             [id, "logs", execution] => {
@@ -172,17 +176,27 @@ impl<'a> Reader<'a> {
     fn logs(&self, scenario: &Object) -> Result<Value, Answer> {
         let query = &self.call.query;
         let limit = number(query, "pg[limit]")?.unwrap_or(LOGS);
+        let limit = scenario["logPage"].as_i64().map_or(limit, |most| limit.min(most));
+        let bound = |name| -> Result<Option<i64>, Answer> {
+            let asked = number(query, name)?;
+            Ok(match scenario["logBounds"].as_str() {
+                Some("ignored") => None,
+                Some("seconds") => asked.map(|seconds| seconds.saturating_mul(1_000)),
+                _ => asked,
+            })
+        };
         let asked = LogQuery {
-            from: number(query, "from")?,
-            to: number(query, "to")?,
-            last: query.find("pg[last]"),
+            from: bound("from")?,
+            to: bound("to")?,
+            last: query.find("pg[last]").filter(|_| !is(scenario, "logRepeats")),
             show_last: query.text("pg[showLast]") == "true",
             descending: query.text("pg[sortDir]") != "asc",
             limit: usize::try_from(limit).unwrap_or(0),
         };
         let (organization, team) = self.home(scenario);
         let rows = self.runs(scenario).map(|runs| runs.log(&asked)).unwrap_or_default();
-        let rows: Value = rows.into_iter().map(|(imt_id, run)| run.shown(imt_id, organization, team)).collect();
+        let rows = rows.into_iter().map(|(imt_id, run)| run.shown(imt_id, organization, team));
+        let rows: Value = if is(scenario, "countersAsText") { rows.map(in_text).collect() } else { rows.collect() };
         let mut pg = json!({
             "sortBy": "imtId", "sortDir": if asked.descending { "desc" } else { "asc" },
             "showLast": asked.show_last, "limit": limit,
@@ -348,6 +362,16 @@ impl<'a> Reader<'a> {
         let team = number_in(&hook.object, "teamId").unwrap_or_default();
         self.find_team(&team.to_string()).map(|_| hook)
     }
+}
+
+/// The same row with its counters as text, as an organisation has them.
+fn in_text(mut row: Value) -> Value {
+    for (name, value) in row.as_object_mut().into_iter().flatten() {
+        if value.is_u64() && !name.ends_with("Id") {
+            *value = value.to_string().into();
+        }
+    }
+    row
 }
 
 /// An object without the words that are the stand-in's own.

@@ -1,7 +1,7 @@
 //! A scenario's runs: the log of its executions, and what they used by the day and since the last reset.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     ops::Bound::{Excluded, Included, Unbounded},
 };
 
@@ -56,7 +56,11 @@ impl Default for MakeRun {
 
 /// The runs of one scenario by their `imtId`, which sorts by time.
 #[derive(Default)]
-pub(super) struct Runs(BTreeMap<String, MakeRun>);
+pub(super) struct Runs {
+    log: BTreeMap<String, MakeRun>,
+    /// The `imtId` of each id.
+    places: HashMap<String, String>,
+}
 
 /// What is asked of a log.
 pub(super) struct LogQuery<'a> {
@@ -82,17 +86,28 @@ impl Used {
         self.transfer += run.transfer;
         self.centicredits += run.centicredits;
     }
+
+    /// By what a run is more than it was.
+    fn grow(&mut self, was: &MakeRun, is: &MakeRun) {
+        self.operations += is.operations.saturating_sub(was.operations);
+        self.transfer += is.transfer.saturating_sub(was.transfer);
+        self.centicredits += is.centicredits.saturating_sub(was.centicredits);
+    }
 }
 
 impl Runs {
-    /// Adds runs and returns what they used.
+    /// Adds runs and returns what they used. One whose id is known takes the place of the earlier one.
     pub(super) fn add(&mut self, scenario: u64, runs: Vec<MakeRun>) -> Used {
         let mut used = Used::default();
         for mut run in runs {
-            used.add(&run);
-            let id = run.id.get_or_insert_with(|| uuid::Uuid::new_v4().simple().to_string());
+            let id = run.id.get_or_insert_with(|| uuid::Uuid::new_v4().simple().to_string()).clone();
             let imt_id = format!("{}_scenario.{scenario}.{}.{id}", run.timestamp.as_millisecond(), run.kind);
-            self.0.insert(imt_id, run);
+            let known = self.places.insert(id, imt_id.clone());
+            match known.and_then(|known| self.log.remove(&known)) {
+                None => used.add(&run),
+                Some(earlier) => used.grow(&earlier, &run),
+            }
+            self.log.insert(imt_id, run);
         }
         used
     }
@@ -109,19 +124,19 @@ impl Runs {
             let at = run.timestamp.as_millisecond();
             query.from.is_none_or(|from| at >= from) && query.to.is_none_or(|to| at <= to)
         };
-        let rows = self.0.range::<str, _>(bounds);
+        let rows = self.log.range::<str, _>(bounds);
         let rows: Box<dyn Iterator<Item = _>> = if query.descending { Box::new(rows.rev()) } else { Box::new(rows) };
         rows.filter(within).take(query.limit).map(|(imt_id, run)| (imt_id.as_str(), run)).collect()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<(&str, &MakeRun)> {
-        let (imt_id, run) = self.0.iter().find(|(_, run)| run.id.as_deref() == Some(id))?;
+        let (imt_id, run) = self.log.get_key_value(self.places.get(id)?)?;
         Some((imt_id, run))
     }
 
     pub(super) fn since(&self, start: Timestamp) -> Used {
         let mut used = Used::default();
-        self.0.values().filter(|run| run.timestamp >= start).for_each(|run| used.add(run));
+        self.log.values().filter(|run| run.timestamp >= start).for_each(|run| used.add(run));
         used
     }
 }
@@ -143,7 +158,7 @@ pub(super) fn usage<'a>(all: impl Iterator<Item = &'a Runs>, zone: &TimeZone) ->
     let today = Timestamp::now().to_zoned(zone.clone()).date();
     let mut days: BTreeMap<Date, Used> =
         (0..30).map(|ago| (today.saturating_sub(ago.days()), Used::default())).collect();
-    for run in all.flat_map(|runs| runs.0.values()) {
+    for run in all.flat_map(|runs| runs.log.values()) {
         if let Some(day) = days.get_mut(&run.timestamp.to_zoned(zone.clone()).date()) {
             day.add(run);
         }

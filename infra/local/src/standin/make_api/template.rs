@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::Object;
 
 /// Words of the stand-in's own, which an answer never shows.
-pub(super) const HIDDEN: [&str; 2] = ["timezone", "drainPerSecond"];
+pub(super) const HIDDEN: [&str; 6] =
+    ["timezone", "drainPerSecond", "logBounds", "logPage", "logRepeats", "countersAsText"];
 
 /// Fields that are told one by one: the rest of the object stays.
 const MERGED: [&str; 2] = ["license", "data"];
@@ -52,6 +53,7 @@ pub(super) fn scenario(id: u64) -> Object {
         "usedPackages": ["gateway", "http", "json"], "scheduling": { "type": "immediately" },
         "created": "2026-01-22T06:41:56.692Z", "lastEdit": "2026-10-13T13:27:45.109Z",
         "createdByUser": user, "updatedByUser": user, "customProperties": {},
+        "logBounds": null, "logPage": null, "logRepeats": false, "countersAsText": false,
     }))
 }
 

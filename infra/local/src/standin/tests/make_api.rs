@@ -313,6 +313,58 @@ async fn a_log_is_read_backwards_from_the_last_row_seen() {
 }
 
 #[tokio::test]
+async fn a_log_has_the_quirks_that_are_ordered() {
+    let customer = Customer::new().await;
+    let id = customer.account.scenario_id;
+    let runs: Vec<_> = (0..30).map(|n| run(&format!("2026-11-20T00:{n:02}:00Z"))).collect();
+    customer.control().add_runs(ZONE, id, &runs).await.unwrap();
+    let rows = async |query: &str| {
+        let page = customer.get(&format!("/scenarios/{id}/logs?pg%5Blimit%5D=100&{query}")).await;
+        (page["scenarioLogs"].as_array().unwrap().clone(), page["pg"]["limit"].clone())
+    };
+    let [from, to] = ["2026-11-20T00:10:00Z", "2026-11-20T00:12:00Z"]
+        .map(|time| time.parse::<Timestamp>().unwrap().as_millisecond());
+    let between = format!("from={from}&to={to}");
+
+    assert_eq!(rows(&between).await.0.len(), 3);
+    customer.switch(json!({ "logBounds": "seconds" })).await;
+    assert_eq!(rows(&between).await.0.len(), 0);
+    assert_eq!(rows(&format!("from={}&to={}", from / 1_000, to / 1_000)).await.0.len(), 3);
+    customer.switch(json!({ "logBounds": "ignored", "logPage": 10 })).await;
+    let (first, limit) = rows(&between).await;
+    assert_eq!((first.len(), limit), (10, json!(10)));
+    let behind = format!("pg%5Blast%5D={}", first[9]["imtId"].as_str().unwrap());
+    assert_ne!(rows(&behind).await.0, first);
+    customer.switch(json!({ "logRepeats": true })).await;
+    assert_eq!(rows(&behind).await.0, first);
+    customer.switch(json!({ "countersAsText": true })).await;
+    let row = rows("").await.0[0].clone();
+    assert_eq!((&row["operations"], &row["status"], &row["teamId"]), (&json!("1"), &json!("1"), &first[0]["teamId"]));
+    assert!(customer.get(&format!("/scenarios/{id}")).await["scenario"].get("logBounds").is_none());
+}
+
+#[tokio::test]
+async fn a_run_is_corrected_and_a_scenario_deleted() {
+    let customer = Customer::new().await;
+    let id = customer.account.scenario_id;
+    let first = MakeRun { id: Some("a1".into()), operations: 2, ..run("2026-11-20T00:10:00Z") };
+    let second = MakeRun { status: 3, operations: 5, ..first.clone() };
+    customer.control().add_runs(ZONE, id, &[first]).await.unwrap();
+    customer.control().add_runs(ZONE, id, &[second]).await.unwrap();
+
+    let log = customer.get(&format!("/scenarios/{id}/logs")).await["scenarioLogs"].clone();
+    assert_eq!((log.as_array().unwrap().len(), &log[0]["status"]), (1, &json!(3)));
+    assert_eq!(customer.get(&format!("/scenarios/{id}")).await["scenario"]["operations"], 5);
+
+    customer.control().delete_scenario(ZONE, id).await.unwrap();
+    for path in [format!("/scenarios/{id}"), format!("/scenarios/{id}/logs"), format!("/scenarios/{id}/usage")] {
+        assert_eq!(customer.ask(&path).await.status, 404);
+    }
+    assert!(customer.hook().await.get("scenarioId").is_none());
+    assert!(customer.control().delete_scenario(ZONE, id).await.is_err());
+}
+
+#[tokio::test]
 async fn usage_is_cut_in_the_users_days_unless_the_organisations_are_asked_for() {
     let customer = Customer::new().await;
     let MakeAccount { scenario_id, organization_id, team_id, .. } = customer.account;

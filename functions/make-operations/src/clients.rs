@@ -1,4 +1,4 @@
-//! The clients that rows name, looked up together.
+//! The clients that callers name, looked up together.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,13 +10,20 @@ use shared::{
     tenant::is_slug,
 };
 
-/// For whom a row is, as its sender says. Nothing given means the company.
+/// A client, as a caller names it. Nothing given means the company.
 #[derive(Default)]
 pub struct Named {
     /// By id.
     pub id: Option<String>,
     /// By slug.
     pub slug: Option<String>,
+}
+
+impl Named {
+    /// Whether a client is named at all.
+    pub fn is_given(&self) -> bool {
+        self.id.is_some() || self.slug.is_some()
+    }
 }
 
 /// The clients of the tenant that are named.
@@ -44,24 +51,20 @@ impl Clients {
         })
     }
 
-    /// The client of the `n`th row, or that it is the company's; nothing where a fault was noted.
-    pub fn resolve(&self, named: &Named, n: usize, faults: &mut Vec<Fault>) -> Option<Option<ClientId>> {
+    /// The client that is named at a JSON pointer, or that none is; nothing where a fault was noted.
+    pub fn resolve(&self, named: &Named, at: &str, faults: &mut Vec<Fault>) -> Option<Option<ClientId>> {
         let before = faults.len();
         let id = named.id.as_ref().map(|text| text.parse().ok().filter(|id| self.ids.contains(id)));
         let slug = named.slug.as_ref().map(|slug| self.slugs.get(slug).copied());
         if id == Some(None) {
-            faults.push(Fault::at(format!("/operations/{n}/client_id"), "is not a client of this tenant"));
+            faults.push(Fault::at(format!("{at}/client_id"), "is not a client of this tenant"));
         }
         if slug == Some(None) {
-            faults
-                .push(Fault::at(format!("/operations/{n}/client_slug"), "is not the slug of a client of this tenant"));
+            faults.push(Fault::at(format!("{at}/client_slug"), "is not the slug of a client of this tenant"));
         }
         let (id, slug) = (id.flatten(), slug.flatten());
         if id.is_some() && slug.is_some() && id != slug {
-            faults.push(Fault::at(
-                format!("/operations/{n}/client_slug"),
-                "is the slug of another client than client_id",
-            ));
+            faults.push(Fault::at(format!("{at}/client_slug"), "is the slug of another client than client_id"));
         }
         (faults.len() == before).then_some(id.or(slug))
     }

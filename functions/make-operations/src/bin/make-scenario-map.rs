@@ -1,0 +1,8 @@
+use std::process::ExitCode;
+
+use make_operations::scenarios::map;
+use shared::boot;
+
+fn main() -> ExitCode {
+    boot::http(map::Deps::wire, map::handle)
+}
